@@ -1,0 +1,1 @@
+"""The MONAI bundles that ctvol ships, as package data."""
