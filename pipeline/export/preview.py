@@ -1,0 +1,161 @@
+"""One picture of a case: three slices through the place of most lesion, and a legend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from monai.data.utils import affine_to_spacing
+
+from pipeline.export.drawing import Panel, compose
+from pipeline.export.files import replacing
+
+Array = npt.NDArray[Any]
+View = Literal["axial", "coronal", "sagittal"]
+
+LUNG_WINDOW = (-1350.0, 150.0)
+SOFT_TISSUE_WINDOW = (-160.0, 240.0)
+
+#: Axes in the order of a radiologist's picture: columns run to the patient's left, rows to the back or the feet.
+_PICTURE_AXES = ("L", "P", "I")
+#: The axis that a view looks along, and the letters at its left, right, upper and lower edge.
+_VIEWS: dict[View, tuple[int, str]] = {"axial": (2, "RLAP"), "coronal": (1, "RLHF"), "sagittal": (0, "APHF")}
+
+
+def write_preview(
+    path: str | PathLike[str],
+    hu: Array,
+    label_map: Array,
+    affine: npt.ArrayLike,
+    classes: Mapping[str, int],
+    *,
+    lungs: Array | None = None,
+    hu_window: tuple[float, float] | None = None,
+) -> None:
+    """Draw an axial, a coronal and a sagittal slice with the label map's outlines, and a legend, as one PNG.
+
+    Each view shows the slice with most lesion; without lesions the slice with most lung, and without lungs the middle.
+    The patient's right is at the picture's left, front and head are up. A grid that is oblique is shown along its own
+    axes, the letters name the nearest directions.
+
+    Args:
+        path: The PNG to write.
+        hu: The native volume in HU, ``(X, Y, Z)``.
+        label_map: ``uint8 (X, Y, Z)``.
+        affine: ``(4, 4)`` voxel to RAS+ millimetres.
+        classes: Class name to label value; the background (0) is not drawn.
+        lungs: ``uint8 (X, Y, Z)``, 1 left and 2 right, outlined thinly; None where no lungs were found.
+        hu_window: Lowest and highest HU shown. By default a lung window (width 1500, centre -600), or a soft-tissue
+            window (width 400, centre 40) where there are no lungs.
+
+    Raises:
+        OutputError: When the file cannot be written.
+    """
+    matrix = np.asarray(affine, dtype=np.float64)
+    volumes = _Volumes(
+        hu=to_picture_axes(hu, matrix),
+        label_map=to_picture_axes(label_map, matrix),
+        lungs=None if lungs is None or not lungs.any() else to_picture_axes(lungs, matrix),
+        spacing_mm=_picture_spacing(matrix),
+    )
+    window = hu_window or (SOFT_TISSUE_WINDOW if volumes.lungs is None else LUNG_WINDOW)
+    place = _place(volumes)
+    panels = [_panel(volumes, view, place, window) for view in _VIEWS]
+    voxel_ml = abs(float(np.linalg.det(matrix[:3, :3]))) / 1000.0
+    counts = _class_voxels(label_map, classes)
+    legend = {name: (value, counts[name] * voxel_ml) for name, value in classes.items() if value != 0}
+    caption = f"HU {window[0]:.0f} to {window[1]:.0f}"
+    with replacing(path) as temporary:
+        compose(panels, legend, caption).save(temporary, format="PNG", optimize=True)
+
+
+def to_picture_axes(volume: Array, affine: npt.NDArray[np.float64]) -> Array:
+    """Reorder a volume's axes so that they run, as nearly as they can, to the patient's left, back and feet.
+
+    Args:
+        volume: ``(X, Y, Z)``.
+        affine: ``(4, 4)`` voxel to RAS+ millimetres.
+
+    Returns:
+        A view of the same memory.
+    """
+    view: Array = nib.apply_orientation(volume, _to_picture(affine))
+    return view
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Volumes:
+    """Volumes along the picture's axes (left, back, feet)."""
+
+    hu: Array
+    label_map: Array
+    lungs: Array | None
+    spacing_mm: tuple[float, ...]
+
+
+def _to_picture(affine: npt.NDArray[np.float64]) -> Array:
+    present = nib.io_orientation(affine)
+    transform: Array = nib.orientations.ornt_transform(present, nib.orientations.axcodes2ornt(_PICTURE_AXES))
+    return transform
+
+
+def _picture_spacing(affine: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    spacing = affine_to_spacing(affine)
+    order = np.argsort(_to_picture(affine)[:, 0])
+    return tuple(float(spacing[axis]) for axis in order)
+
+
+def _panel(volumes: _Volumes, view: View, place: Sequence[int], window: tuple[float, float]) -> Panel:
+    axis, letters = _VIEWS[view]
+    cut = tuple(place[axis] if other == axis else slice(None) for other in range(3))
+    columns, rows = (other for other in range(3) if other != axis)
+    return Panel(
+        gray=_to_gray(volumes.hu[cut].T, window),
+        label_map=volumes.label_map[cut].T,
+        lungs=None if volumes.lungs is None else volumes.lungs[cut].T != 0,
+        pixel_mm=(volumes.spacing_mm[rows], volumes.spacing_mm[columns]),
+        letters=letters,
+    )
+
+
+def _place(volumes: _Volumes) -> tuple[int, ...]:
+    """Find, for each axis, the slice to show."""
+    for mask in (volumes.label_map, volumes.lungs):
+        if mask is not None:
+            profiles = _voxels_in_slices(mask)
+            if profiles[0].any():
+                return tuple(int(np.argmax(profile)) for profile in profiles)
+    return tuple(length // 2 for length in volumes.hu.shape)
+
+
+def _voxels_in_slices(mask: Array) -> list[npt.NDArray[np.int64]]:
+    """Count the voxels that are not 0 in each slice across each of the three axes."""
+    # Planes in the order of the memory: along another axis each voxel would be a jump.
+    outer = int(np.argmax(np.abs(mask.strides)))
+    inner = [axis for axis in range(3) if axis != outer]
+    profiles = [np.zeros(length, dtype=np.int64) for length in mask.shape]
+    for index, plane in enumerate(np.moveaxis(mask, outer, 0)):
+        found = plane != 0
+        profiles[outer][index] = np.count_nonzero(found)
+        if profiles[outer][index]:
+            profiles[inner[0]] += np.count_nonzero(found, axis=1)
+            profiles[inner[1]] += np.count_nonzero(found, axis=0)
+    return profiles
+
+
+def _to_gray(hu: Array, window: tuple[float, float]) -> npt.NDArray[np.uint8]:
+    low, high = window
+    scaled = (hu.astype(np.float32) - low) * (255.0 / (high - low))
+    gray: npt.NDArray[np.uint8] = np.clip(scaled, 0.0, 255.0).astype(np.uint8)
+    return gray
+
+
+def _class_voxels(label_map: Array, classes: Mapping[str, int]) -> dict[str, int]:
+    planes = [np.bincount(plane.ravel(), minlength=256) for plane in label_map]
+    counts = np.sum(planes, axis=0)
+    return {name: int(counts[value]) for name, value in classes.items()}
