@@ -1,0 +1,219 @@
+"""All result files of one segmented case, in an order that leaves nothing half done behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.data.meta_tensor import MetaTensor
+
+from pipeline.export.files import cannot_write, make_folder
+from pipeline.export.kinds import DEFAULT_KINDS, RESULT_KINDS, CaseContent, check_kinds
+from pipeline.export.measurements import Measurements, measure
+from pipeline.export.provenance import PROVENANCE_FILE, BundleIdentity, provenance, write_provenance
+from pipeline.export.table import CellValue, done_row
+from transforms.errors import GeometryError
+from transforms.grids import restore_mask
+
+Array = npt.NDArray[Any]
+#: Brings a coarse mask ``(1, X, Y, Z)`` with its affine to the native affine and shape.
+MaskRestorer = Callable[
+    [torch.Tensor, npt.NDArray[np.float64], npt.NDArray[np.float64], tuple[int, int, int]], torch.Tensor
+]
+
+_AFFINE_TOLERANCE_MM = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseResult:
+    """What :func:`write_case` left behind.
+
+    Attributes:
+        folder: The case's folder.
+        files: Names of the files in it that belong to this run.
+        measurements: The case's numbers.
+        row: The case's row for ``cases.csv``.
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+    measurements: Measurements
+    row: Mapping[str, CellValue]
+
+
+def write_case(
+    folder: str | PathLike[str],
+    data: Mapping[str, Any],
+    *,
+    classes: Mapping[str, int],
+    bundle: BundleIdentity,
+    stages: Mapping[str, float],
+    write: Collection[str] = DEFAULT_KINDS,
+    options: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    started: datetime | None = None,
+    restore: MaskRestorer = restore_mask,
+) -> CaseResult:
+    """Write the result files of a case, ``provenance.json`` last.
+
+    An older ``provenance.json`` is removed first: a case that is interrupted here is not taken for done. Files of
+    the asked kinds that this case cannot have (``lungs.nii.gz`` where no lungs were found) are removed too.
+
+    Args:
+        folder: The case's folder; created where missing.
+        data: The data dictionary after postprocessing: ``case``, ``native`` (volume in HU), ``pred`` (label map on
+            the native grid), and where there are any ``lungs`` (mask with its own affine) and ``probabilities``
+            (``(C, X, Y, Z)`` on the native grid).
+        classes: Class name to label value.
+        bundle: The bundle that was run.
+        stages: Stage to seconds, so far; the writing is added.
+        write: Kinds of results, of :data:`~pipeline.export.kinds.RESULT_KINDS`.
+        options: Options of the run, for the provenance.
+        device: Name of the device, for the provenance.
+        started: When the case was begun.
+        restore: Brings the coarse lung mask to the native grid.
+
+    Returns:
+        The files, the measurements and the row for ``cases.csv``.
+
+    Raises:
+        GeometryError: When the label map is not on the native grid.
+        OutputError: When a file cannot be written.
+        SettingError: When a kind is not known or cannot be written from these data.
+    """
+    kinds = check_kinds(write)
+    begun = time.perf_counter()
+    target = make_folder(folder)
+    _remove(target / PROVENANCE_FILE)
+    content = case_content(data, classes=classes, restore=restore)
+    files = _write_kinds(target, kinds, content)
+    seconds = {**stages, "write": time.perf_counter() - begun}
+    record = provenance(
+        content.case,
+        content.hu,
+        content.meta,
+        bundle=bundle,
+        stages=seconds,
+        files=files,
+        findings=_findings(data),
+        options=options,
+        device=device,
+        started=started,
+    )
+    write_provenance(target, record)
+    return CaseResult(
+        folder=target,
+        files=(*files, PROVENANCE_FILE),
+        measurements=content.measurements,
+        row=done_row(content.measurements, seconds=sum(seconds.values())),
+    )
+
+
+def case_content(
+    data: Mapping[str, Any], *, classes: Mapping[str, int], restore: MaskRestorer = restore_mask
+) -> CaseContent:
+    """Bring together, on the native grid, what result files are made of.
+
+    Args:
+        data: The data dictionary after postprocessing.
+        classes: Class name to label value.
+        restore: Brings the coarse lung mask to the native grid.
+
+    Returns:
+        Arrays that share the tensors' memory, and the measurements.
+
+    Raises:
+        GeometryError: When the label map is not on the native grid.
+    """
+    native, pred = data["native"], data["pred"]
+    affine = _affine(native)
+    _check_grid(data["case"], native, pred)
+    hu, label_map = _array(native)[0], _array(pred)[0].astype(np.uint8, copy=False)
+    lungs = _native_lungs(data.get("lungs"), affine, native.shape, restore)
+    probabilities = data.get("probabilities")
+    return CaseContent(
+        case=str(data["case"]),
+        hu=hu,
+        label_map=label_map,
+        lungs=lungs,
+        probabilities=None if probabilities is None else _array(probabilities),
+        affine=affine,
+        classes=classes,
+        measurements=measure(label_map, hu, lungs, affine, classes, case=str(data["case"])),
+        meta=native.meta,
+    )
+
+
+def _write_kinds(folder: Path, kinds: Collection[str], content: CaseContent) -> list[str]:
+    files: list[str] = []
+    for name in kinds:
+        kind = RESULT_KINDS[name]
+        if kind.fits(content):
+            kind.write(folder, content)
+            files.extend(kind.files)
+        else:
+            for file in kind.files:
+                _remove(folder / file)
+    return files
+
+
+def _native_lungs(
+    lungs: torch.Tensor | None,
+    affine: npt.NDArray[np.float64],
+    shape: tuple[int, ...],
+    restore: MaskRestorer,
+) -> Array | None:
+    if lungs is None or not bool(lungs.any()):
+        return None
+    coarse_affine = _affine(lungs)
+    x, y, z = (int(length) for length in shape[1:])
+    if tuple(lungs.shape[1:]) != (x, y, z) or not _same_affine(coarse_affine, affine):
+        lungs = restore(lungs, coarse_affine, affine, (x, y, z))
+    mask: Array = _array(lungs)[0].astype(np.uint8, copy=False)
+    return mask
+
+
+def _check_grid(case: str, native: torch.Tensor, pred: torch.Tensor) -> None:
+    same_shape = tuple(pred.shape) == (1, *native.shape[1:])
+    if not same_shape or (isinstance(pred, MetaTensor) and not _same_affine(_affine(pred), _affine(native))):
+        raise GeometryError(
+            "the label map is not on the grid of the input",
+            where=case,
+            found=f"a label map of shape {tuple(pred.shape)}" + (" and another affine" if same_shape else ""),
+            expected=f"{(1, *native.shape[1:])} and the input's affine",
+            remedy="Restore the label map to the native grid in the bundle's postprocessing",
+        )
+
+
+def _same_affine(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> bool:
+    return bool(np.allclose(one, other, rtol=0.0, atol=_AFFINE_TOLERANCE_MM))
+
+
+def _affine(volume: Any) -> npt.NDArray[np.float64]:
+    return np.asarray(volume.affine, dtype=np.float64)
+
+
+def _array(volume: torch.Tensor) -> Array:
+    array: Array = volume.detach().cpu().numpy()
+    return array
+
+
+def _findings(data: Mapping[str, Any]) -> list[str]:
+    """Collect the findings of all volumes; each is said once."""
+    metas = (data[key].meta for key in ("native", "image", "pred") if isinstance(data.get(key), MetaTensor))
+    return list(dict.fromkeys(str(finding) for meta in metas for finding in meta.get("findings") or ()))
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error

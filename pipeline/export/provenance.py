@@ -1,0 +1,149 @@
+"""Where a result came from: input, weights, versions, options, time. Written last: its presence says done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.export.files import write_json
+
+#: Name of the file; a case is done when it is there.
+PROVENANCE_FILE = "provenance.json"
+
+_PACKAGES = ("ctvol", "torch", "monai", "numpy")
+#: What is taken from a volume's meta about the input: identifiers, nothing about the patient.
+_IDENTITY = ("format", "series_uid", "study_uid", "frame_of_reference_uid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleIdentity:
+    """Which bundle and weights made a result.
+
+    Attributes:
+        name: The bundle's name.
+        version: The version in its metadata.
+        weights_hash: Hash of the weights file, with the algorithm before a colon; None where there are no weights.
+    """
+
+    name: str
+    version: str
+    weights_hash: str | None = None
+
+
+def provenance(
+    case: str,
+    hu: npt.NDArray[Any],
+    meta: Mapping[str, Any],
+    *,
+    bundle: BundleIdentity,
+    stages: Mapping[str, float],
+    files: Sequence[str] = (),
+    findings: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    started: datetime | None = None,
+) -> dict[str, Any]:
+    """Put together what ``provenance.json`` says.
+
+    Args:
+        case: The case's name.
+        hu: The native volume ``(X, Y, Z)``; it is hashed, not copied.
+        meta: Its meta. Taken from it: the path that the user gave, UIDs, format, repairs and the region of interest.
+        bundle: The bundle that was run.
+        stages: Stage to seconds.
+        files: Names of the result files of this run.
+        findings: What was noticed on the way, as short sentences.
+        options: Options of the run; values that JSON does not know are written as text.
+        device: Name of the device.
+        started: When the case was begun, aware of its time zone; left out where None.
+
+    Returns:
+        Dictionaries, lists, strings, numbers and None.
+    """
+    path = meta.get("filename_or_obj")
+    return {
+        "case": case,
+        "started": None if started is None else started.astimezone(UTC).isoformat(timespec="seconds"),
+        "input": {
+            "path": None if path is None else str(path),
+            **{key: str(meta[key]) for key in _IDENTITY if meta.get(key) is not None},
+            "shape": list(hu.shape),
+            "voxels": {"type": str(hu.dtype), "hash": voxel_hash(hu)},
+            "repairs": [str(repair) for repair in meta.get("repairs") or ()],
+        },
+        "region": meta.get("region"),
+        "findings": list(findings),
+        "bundle": asdict(bundle),
+        "versions": {"python": platform.python_version(), **{package: _version(package) for package in _PACKAGES}},
+        "device": device,
+        "options": json.loads(json.dumps(dict(options or {}), default=str)),
+        "seconds": {stage: round(float(seconds), 3) for stage, seconds in stages.items()},
+        "files": list(files),
+    }
+
+
+def write_provenance(folder: str | PathLike[str], content: Mapping[str, Any]) -> Path:
+    """Write ``provenance.json`` into a case's folder; to be called after all other files.
+
+    Args:
+        folder: The case's folder.
+        content: What :func:`provenance` gave.
+
+    Returns:
+        The file.
+
+    Raises:
+        OutputError: When it cannot be written.
+    """
+    path = Path(folder) / PROVENANCE_FILE
+    write_json(path, dict(content))
+    return path
+
+
+def read_provenance(folder: str | PathLike[str]) -> dict[str, Any] | None:
+    """Read a case's provenance.
+
+    Args:
+        folder: The case's folder.
+
+    Returns:
+        What was written; None where the case is not done, or its file cannot be read as JSON.
+    """
+    try:
+        content = json.loads((Path(folder) / PROVENANCE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def voxel_hash(volume: npt.NDArray[Any]) -> str:
+    """Hash a volume's voxels.
+
+    Args:
+        volume: ``(X, Y, Z)``, of any type. Hashed in C order, a plane of constant x at a time.
+
+    Returns:
+        ``blake2b:`` and 32 hexadecimal digits.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for plane in volume:
+        digest.update(np.ascontiguousarray(plane).data)
+    return f"blake2b:{digest.hexdigest()}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,152 @@
+"""One row a case in ``cases.csv``, safe against interruption and against several writers."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+from pipeline.export.files import cannot_write, make_folder, replacing
+from pipeline.export.measurements import Measurements
+from transforms.errors import OutputError
+
+CellValue = str | float | int | None
+
+#: The columns that every table begins with.
+FIRST_COLUMNS = ("case", "status", "error", "seconds")
+
+
+class CaseTable:
+    """A CSV with one row a case; a case written again replaces its row where it stands.
+
+    The file is rewritten under a temporary name while a lock beside it is held, so processes and threads may write
+    to one table, and a reader never sees half of it. Columns keep their order; new ones are added at the end.
+
+    Args:
+        path: The CSV; its folder is created where missing.
+
+    Example:
+        >>> import tempfile
+        >>> table = CaseTable(Path(tempfile.mkdtemp()) / "cases.csv")
+        >>> table.put({"case": "a", "status": "failed", "error": "disk full"})
+        >>> table.put({"case": "a", "status": "done", "seconds": 2.5})
+        >>> table.rows()
+        [{'case': 'a', 'status': 'done', 'error': '', 'seconds': '2.5'}]
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def put(self, row: Mapping[str, CellValue]) -> None:
+        """Add a case's row, or replace it.
+
+        Args:
+            row: Column to value, ``case`` among them; None is an empty cell. Line breaks become spaces.
+
+        Raises:
+            OutputError: When the table cannot be written, or a file of that name is no table of cases.
+        """
+        cells = {column: _cell(value) for column, value in row.items()}
+        make_folder(self.path.parent)
+        with self._locked():
+            rows = {present["case"]: present for present in self.rows()}
+            # The case's former cells go: a failed case must not keep the numbers of an earlier success.
+            rows[cells["case"]] = cells
+            self._rewrite(list(rows.values()), self._columns(cells))
+
+    def rows(self) -> list[dict[str, str]]:
+        """Read the table.
+
+        Returns:
+            Column to text, a dictionary a case, in the order of the file; empty where there is no file.
+
+        Raises:
+            OutputError: When a file of that name is no table of cases.
+        """
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, restval="", restkey=None)
+            if "case" not in (reader.fieldnames or ()):
+                raise OutputError(
+                    "is not a table of cases",
+                    where=self.path,
+                    expected="a CSV with a column `case`",
+                    remedy="Move it away, or choose another output folder",
+                )
+            return list(reader)
+
+    def _columns(self, cells: Mapping[str, str]) -> list[str]:
+        present: list[str] = []
+        if self.path.exists():
+            with self.path.open(newline="", encoding="utf-8") as file:
+                present = next(csv.reader(file), [])
+        return list(dict.fromkeys([*(present or FIRST_COLUMNS), *cells]))
+
+    def _rewrite(self, rows: list[dict[str, str]], columns: list[str]) -> None:
+        with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # A file of its own: the table itself is replaced, and a lock on a replaced file locks nothing.
+        lock = self.path.with_name(f".{self.path.name}.lock")
+        try:
+            file = lock.open("w")
+        except OSError as error:
+            raise cannot_write(lock, error) from error
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def done_row(measurements: Measurements, *, seconds: float) -> dict[str, CellValue]:
+    """Make the row of a case that was done.
+
+    Args:
+        measurements: The case's numbers.
+        seconds: How long it took.
+
+    Returns:
+        Column to value: the first columns, then the lungs, the involvement, the severity's grade, and the volume of
+        each class in millilitres.
+    """
+    severity = measurements.severity
+    return {
+        "case": measurements.case,
+        "status": "done",
+        "error": "",
+        "seconds": round(seconds, 3),
+        "lung_volume_ml": measurements.lung_volume_ml.total,
+        "percent_of_lung_involved": measurements.percent_of_lung_involved,
+        "severity": None if severity is None else severity.grade,
+        **{f"{name.replace(' ', '_')}_ml": lesion.volume_ml for name, lesion in measurements.lesions.items()},
+    }
+
+
+def failed_row(case: str, error: BaseException | str, *, seconds: float) -> dict[str, CellValue]:
+    """Make the row of a case that failed.
+
+    Args:
+        case: The case's name.
+        error: What went wrong.
+        seconds: How long it took to fail.
+
+    Returns:
+        Column to value: the first columns.
+    """
+    text = str(error) or type(error).__name__
+    return {"case": case, "status": "failed", "error": text, "seconds": round(seconds, 3)}
+
+
+def _cell(value: CellValue) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return str(round(value, 6))
+    return " ".join(str(value).split())
