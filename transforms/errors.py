@@ -22,8 +22,8 @@ class CTError(Exception):
 
     Example:
         >>> print(GeometryError("the slices are not evenly spaced", where="ct/", found="gaps of 1.0 and 3.0 mm",
-        ...                     expected="gaps equal within 0.01 mm", remedy="Pass --allow uneven to resample"))
-        ct: the slices are not evenly spaced (found gaps of 1.0 and 3.0 mm; expected gaps equal within 0.01 mm). Pass --allow uneven to resample.
+        ...                     remedy="Pass --allow uneven to resample"))
+        ct: the slices are not evenly spaced (found gaps of 1.0 and 3.0 mm). Pass --allow uneven to resample.
     """
 
     def __init__(
@@ -44,7 +44,11 @@ class CTError(Exception):
 
     def _message(self) -> str:
         prefix = f"{self.where}: " if self.where else ""
-        details = [f"{word} {value}" for word, value in (("found", self.found), ("expected", self.expected)) if value is not None]
+        details = [
+            f"{word} {value}"
+            for word, value in (("found", self.found), ("expected", self.expected))
+            if value is not None
+        ]
         middle = f" ({'; '.join(details)})" if details else ""
         end = f" {self.remedy}." if self.remedy else ""
         return f"{prefix}{self.finding}{middle}.{end}"

@@ -1,0 +1,19 @@
+"""Native grid to network grid and back: orientation, crop and spacing in one separable resampling."""
+
+from transforms.grids.grid import AxisMap, Grid
+from transforms.grids.network_grid import ToNetworkGridd, network_grid
+from transforms.grids.region import RegionOfInterestd
+from transforms.grids.resampling import resample
+from transforms.grids.restoring import RestoreLabelMapd, restore_label_map, restore_mask
+
+__all__ = [
+    "AxisMap",
+    "Grid",
+    "RegionOfInterestd",
+    "RestoreLabelMapd",
+    "ToNetworkGridd",
+    "network_grid",
+    "resample",
+    "restore_label_map",
+    "restore_mask",
+]

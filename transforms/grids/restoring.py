@@ -1,0 +1,191 @@
+"""Logits on the network grid to a label map on the native grid, slab by slab."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data.meta_tensor import MetaTensor
+from monai.transforms import MapTransform
+from numpy.typing import NDArray
+
+from transforms.errors import SettingError
+from transforms.grids.grid import AxisMap, Grid, placed
+from transforms.grids.resampling import resample
+
+Activation = Literal["softmax", "sigmoid", "none"]
+
+SLAB_VOXELS = 2**22
+"""Native voxels that are restored at a time: all that is ever held in floating point, times the classes."""
+
+EDGE = 0.5 + 1e-3
+"""How far outside the centres of the outermost network voxels, in network voxels, a native voxel still belongs."""
+
+
+def restore_label_map(
+    logits: torch.Tensor,
+    source: Grid,
+    native: Grid,
+    *,
+    activation: Activation = "softmax",
+    merge: Sequence[Sequence[int]] | None = None,
+) -> torch.Tensor:
+    """The class of every native voxel: activation, linear interpolation of the shares, then the largest.
+
+    Nothing of size (classes × native voxels) is held: slabs of native slices are made one after the other.
+
+    Args:
+        logits: `(C, X, Y, Z)` on `source`, float of any precision.
+        source: The network grid; it may cover only a part of the native grid, the rest is 0.
+        native: The grid of the result, with the same axes.
+        activation: `softmax` over the channels; `sigmoid` where each channel answers for itself, so that the voxel
+            is 0 unless one exceeds one half; `none` where the channels are shares already.
+        merge: Channels that count as one class: for each class of the result the channels whose shares are added.
+
+    Returns:
+        uint8 `(1, *native.shape)`, with the memory order of NIfTI (the first index runs fastest).
+    """
+    order = (2, 1, 0)
+    target = native.permuted(order)
+    label_map = torch.zeros(target.shape, dtype=torch.uint8)
+    box = _covered(source, target)
+    if all(start < stop for start, stop in box):
+        inner = tuple(slice(start, stop) for start, stop in box[1:])
+        for first, last in _slabs(box, target):
+            start = (first, box[1][0], box[2][0])
+            stop = (last, box[1][1], box[2][1])
+            slab = target.cropped(start, stop)
+            label_map[(slice(first, last), *inner)] = _restore_slab(logits, source, slab, activation, merge)
+    return label_map.permute(order)[None]
+
+
+def _restore_slab(
+    logits: torch.Tensor,
+    source: Grid,
+    slab: Grid,
+    activation: Activation,
+    merge: Sequence[Sequence[int]] | None,
+) -> torch.Tensor:
+    axis_map = AxisMap.between(source, slab)
+    axis, size = axis_map.axes[0], source.shape[axis_map.axes[0]]
+    ends = sorted((axis_map.offset[0], axis_map.scale[0] * (slab.shape[0] - 1) + axis_map.offset[0]))
+    start, stop = [0, 0, 0], list(source.shape)
+    start[axis] = min(max(int(np.floor(ends[0])), 0), size - 1)
+    stop[axis] = min(max(int(np.floor(ends[1])) + 2, start[axis] + 1), size)
+    part = logits[(slice(None), *(slice(a, b) for a, b in zip(start, stop, strict=True)))].as_subclass(torch.Tensor)
+    shares = resample(_shares(part, activation, merge), source.cropped(start, stop), slab)
+    if activation == "softmax" or merge is not None:
+        return shares.argmax(0).to(torch.uint8).cpu()
+    best, channel = shares.max(0)
+    return torch.where(best > 0.5, channel + 1, 0).to(torch.uint8).cpu()
+
+
+def _shares(logits: torch.Tensor, activation: Activation, merge: Sequence[Sequence[int]] | None) -> torch.Tensor:
+    if activation == "softmax":
+        shares = logits.float().softmax(0)
+    else:
+        shares = logits.float().sigmoid() if activation == "sigmoid" else logits
+    if merge is None:
+        return shares
+    return torch.stack([shares[list(channels)].sum(0) for channels in merge])
+
+
+def _covered(source: Grid, target: Grid) -> list[tuple[int, int]]:
+    """The range of target indices along each axis that the source grid covers."""
+    axis_map = AxisMap.between(source, target)
+    ranges = []
+    for axis in range(3):
+        last = source.shape[axis_map.axes[axis]] - 1
+        ends = sorted((edge - axis_map.offset[axis]) / axis_map.scale[axis] for edge in (-EDGE, last + EDGE))
+        ranges.append((max(int(np.ceil(ends[0])), 0), min(int(np.floor(ends[1])) + 1, target.shape[axis])))
+    return ranges
+
+
+def _slabs(box: Sequence[tuple[int, int]], target: Grid) -> Iterator[tuple[int, int]]:
+    slice_voxels = (box[1][1] - box[1][0]) * (box[2][1] - box[2][0])
+    thickness = max(1, SLAB_VOXELS // slice_voxels)
+    for first in range(box[0][0], box[0][1], thickness):
+        yield first, min(first + thickness, box[0][1])
+
+
+def restore_mask(
+    mask: torch.Tensor,
+    affine: NDArray[np.float64],
+    native_affine: NDArray[np.float64],
+    native_shape: tuple[int, int, int],
+) -> torch.Tensor:
+    """Brings a coarse label map to the native grid: the shares of its values interpolated, the largest wins.
+
+    Args:
+        mask: uint8 `(1, X, Y, Z)`, 0 outside.
+        affine: Of the coarse grid.
+        native_affine: Of the native grid, with the same axes.
+        native_shape: Of the native grid.
+
+    Returns:
+        uint8 `(1, *native_shape)`; 0 wherever no value has more than half.
+    """
+    x, y, z = mask.shape[1:]
+    source = Grid(shape=(x, y, z), affine=np.asarray(affine, dtype=np.float64))
+    native = Grid(shape=native_shape, affine=np.asarray(native_affine, dtype=np.float64))
+    voxels = mask[0].as_subclass(torch.Tensor)
+    shares = torch.stack([voxels == value for value in range(1, int(voxels.max().clamp(min=1)) + 1)])
+    return restore_label_map(shares.to(torch.bfloat16), source, native, activation="none")
+
+
+class RestoreLabelMapd(MapTransform):
+    """Turns logits on the network grid into a label map on the native grid of the image that they came from.
+
+    The affine of the logits and the native grid in the image's meta say where everything is: no transform has to be
+    undone, so the result does not depend on which preprocessing was used.
+
+    Args:
+        keys: Logits `(C, X, Y, Z)`; replaced by a uint8 `MetaTensor` `(1, X, Y, Z)`.
+        classes: Class name to value, background 0.
+        activation: See :func:`restore_label_map`.
+        merge: Channels of the network that count as one class, where the network knows more of them than `classes`.
+        image_key: The image on the network grid, whose meta says where the network grid and the native grid are.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        classes: Mapping[str, int],
+        *,
+        activation: Activation = "softmax",
+        merge: Sequence[Sequence[int]] | None = None,
+        image_key: str = "image",
+    ) -> None:
+        super().__init__(keys)
+        self.classes = dict(classes)
+        self.activation: Activation = activation
+        self.merge = merge
+        self.image_key = image_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Returns the dictionary with the label map in the place of the logits."""
+        restored = dict(data)
+        image: MetaTensor = restored[self.image_key]
+        native = Grid.native(image)
+        for key in self.key_iterator(restored):
+            logits: torch.Tensor = restored[key]
+            merge = self._merge_for(logits.shape[0])
+            label_map = restore_label_map(logits, Grid.of(image), native, activation=self.activation, merge=merge)
+            restored[key] = placed(label_map, native.affine, image.meta)
+        return restored
+
+    def _merge_for(self, channels: int) -> Sequence[Sequence[int]] | None:
+        own = len(self.classes) - (1 if self.activation == "sigmoid" else 0)
+        if channels == own:
+            return None
+        if self.merge is not None and channels == sum(len(group) for group in self.merge):
+            return self.merge
+        raise SettingError(
+            "the network's channels do not fit the classes",
+            where="classes",
+            found=f"{channels} channels for {len(self.classes)} classes ({', '.join(self.classes)})",
+            remedy="Name the weights' own classes under `classes`, or say under `merge` which channels make up each",
+        )
