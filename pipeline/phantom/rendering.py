@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from pipeline.phantom.lattice import Box
 from pipeline.phantom.scanner import KernelNoise, table_depth, table_hu
@@ -42,7 +43,12 @@ def make_phantom(spec: PhantomSpec) -> Phantom:
         >>> phantom.hu.shape, sorted(set(phantom.labels.flat))
         ((48, 48, 39), [0, 1, 2, 3])
     """
-    scene = build_scene(spec)
+    # Many small products: threads would cost more than they give, and the sums' order could follow their number.
+    with threadpool_limits(1, user_api="blas"):
+        return _render(build_scene(spec), spec)
+
+
+def _render(scene: Scene, spec: PhantomSpec) -> Phantom:
     x, y, z = spec.grid_shape
     hu = np.empty((z, y, x), dtype=np.int16)
     labels = np.zeros((z, y, x), dtype=np.uint8)

@@ -145,8 +145,6 @@ def _split(
     spread = np.linalg.eigh(flat.T @ flat + np.eye(3) * 1e-6)[1][:, -1]
     normal = spread + rng.normal(0, 0.22, 3)
     side = centred @ normal
-    cut = np.quantile(side, rng.uniform(0.38, 0.62)) if len(points) > 3 else np.median(side)
-    left = side < cut
-    if left.all() or not left.any():
-        left = np.arange(len(points)) < len(points) // 2
-    return [points[left], points[~left]]
+    order = np.argsort(side)
+    cut = round(len(points) * rng.uniform(0.38, 0.62))
+    return [points[order[:cut]], points[order[cut:]]]
