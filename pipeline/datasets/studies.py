@@ -1,0 +1,117 @@
+"""Studies to cases: what a user points at, to the volumes that are processed one by one.
+
+Imports neither torch nor MONAI: the command line answers before they are there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from os import PathLike, fspath
+from pathlib import Path
+
+from pipeline.datasets.case_names import case_names, safe_name
+from pipeline.datasets.study_folders import FolderSearch
+from pipeline.datasets.study_tables import Row, read_study_table
+from transforms.errors import CTError, DataListError, NotFoundError
+
+logger = logging.getLogger(__name__)
+
+Study = str | PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One series being processed."""
+
+    name: str
+    """Safe as a folder name, and no other case's."""
+    path: Path
+    """A volume file, a DICOM folder or file, or a zip."""
+    series_uid: str | None = None
+    """The DICOM series to read; `None` leaves the choice to the reader's rule."""
+
+    def data(self) -> dict[str, str]:
+        """The data dictionary that the transforms begin with: `case`, `image`, and `series_uid` where there is one."""
+        chosen = {} if self.series_uid is None else {"series_uid": self.series_uid}
+        return {"case": self.name, "image": str(self.path), **chosen}
+
+
+def find_cases(
+    study: Study | Sequence[Study], *, pattern: str | None = None, series_uid: str | None = None
+) -> list[Case]:
+    """The cases of one or several studies, in a stable order.
+
+    What is named or matched is taken; only a folder that is searched is chosen from: masks (by their name), hidden
+    files and result files of ours are left out there, and DICOM folders without CT.
+
+    Args:
+        study: A file, a DICOM folder or zip, a folder of any of these (nested as may be), a CSV with a column `path`
+            (relative to it) and perhaps `case` and `series_uid`, a glob; or several of these.
+        pattern: A glob relative to each folder: what it matches is taken, and nothing else.
+        series_uid: The DICOM series to read; folders that do not hold it are left out.
+
+    Raises:
+        NotFoundError: When a path does not exist, or nothing in it can be used.
+        DataListError: When a CSV is wrong, or gives one name to two cases.
+        UnreadableError: When a folder may not be read.
+    """
+    studies: Sequence[Study] = [study] if isinstance(study, str | PathLike) else study
+    search = FolderSearch(series_uid)
+    rows = [row for one in studies for row in _rows(fspath(one), pattern, search)]
+    unique = list({(row.path.absolute(), row.series_uid): row for row in reversed(rows)}.values())[::-1]
+    if not unique:
+        raise _nothing([fspath(one) for one in studies], pattern, search)
+    for folder, what in search.left_out():
+        logger.info("%s: %s", folder, what)
+    return _named(unique, series_uid)
+
+
+def _rows(study: str, pattern: str | None, search: FolderSearch) -> list[Row]:
+    path = Path(study)
+    if not path.exists():
+        if not has_magic(study):
+            raise NotFoundError("there is no such file or folder", where=study, remedy="Check the path")
+        return [row for match in sorted(glob(study, recursive=True)) for row in _rows(match, None, search)]
+    if path.is_file():
+        return read_study_table(path) if path.suffix.lower() == ".csv" else [Row(path=path)]
+    if pattern is None:
+        return [Row(path=found) for found in search.studies_in(path)]
+    return [Row(path=found) for match in sorted(path.glob(pattern)) for found in _matched(match, search)]
+
+
+def _matched(match: Path, search: FolderSearch) -> list[Path]:
+    return search.studies_in(match) if match.is_dir() else [match]
+
+
+def _named(rows: Sequence[Row], series_uid: str | None) -> list[Case]:
+    given = [safe_name(row.case) for row in rows if row.case]
+    doubled = sorted({name for name in given if given.count(name) > 1})
+    if doubled:
+        raise DataListError(
+            "one name is given to several cases",
+            found=", ".join(doubled[:5]),
+            remedy="Give each case a name of its own",
+        )
+    derived = iter(case_names([row.path for row in rows if not row.case], taken=given))
+    return [
+        Case(
+            name=safe_name(row.case) if row.case else next(derived),
+            path=row.path,
+            series_uid=row.series_uid or series_uid,
+        )
+        for row in rows
+    ]
+
+
+def _nothing(studies: Sequence[str], pattern: str | None, search: FolderSearch) -> CTError:
+    left_out = "; ".join(what for _, what in search.left_out())
+    return NotFoundError(
+        "there is nothing to read" if pattern is None else f"nothing matches the pattern {pattern!r}",
+        where=", ".join(studies[:3]) or None,
+        found=left_out or "no file of a known kind",
+        expected="CT as DICOM, .nii, .nii.gz, .nrrd, .mha, .mhd or .zip",
+        remedy="Name the files, pick them with --pattern, or check --series-uid" if left_out else "Check the path",
+    )
