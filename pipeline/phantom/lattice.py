@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from pipeline.phantom.shapes import Field
 
-CELL_MM = 4.0
-"""Spacing of the coarse lattice: below the radius of curvature of what is computed on it."""
+_CELL_MM = (4.0, 8.0)
+"""Spacing of the coarse lattice: the finer one resolves all that is computed on it, a coarser one what voxels show."""
 
 _MARGIN_CELLS = 3
 
@@ -36,11 +36,12 @@ class Lattice:
         self.spacing_mm = np.linalg.norm(affine[:3, :3], axis=0)
         self._directions = affine[:3, :3] / self.spacing_mm
         self._origin = affine[:3, 3]
+        self._cell = float(np.clip(self.spacing_mm.min(), *_CELL_MM))
         self._axes, self._weights = [], []
         for count, spacing in zip(shape, self.spacing_mm, strict=True):
-            cells = int(np.ceil((count - 1) * spacing / CELL_MM)) + 2 * _MARGIN_CELLS + 1
-            self._axes.append((np.arange(cells) - _MARGIN_CELLS) * CELL_MM)
-            self._weights.append(_cubic_weights(np.arange(count) * spacing / CELL_MM + _MARGIN_CELLS, cells))
+            cells = int(np.ceil((count - 1) * spacing / self._cell)) + 2 * _MARGIN_CELLS + 1
+            self._axes.append((np.arange(cells) - _MARGIN_CELLS) * self._cell)
+            self._weights.append(_cubic_weights(np.arange(count) * spacing / self._cell + _MARGIN_CELLS, cells))
 
     def world_points(self) -> tuple[Field, Field, Field]:
         """World coordinates x, y and z (RAS+, mm) of the lattice points, each of shape (Z, Y, X)."""
@@ -62,8 +63,8 @@ class Lattice:
 
     def box_of(self, mask: NDArray[np.bool_], z: slice) -> Box | None:
         """The smallest box, within the slices `z`, that holds all voxels near lattice points in the mask."""
-        low = int(np.floor(z.start * self.spacing_mm[2] / CELL_MM)) + _MARGIN_CELLS - 1
-        high = int(np.ceil((z.stop - 1) * self.spacing_mm[2] / CELL_MM)) + _MARGIN_CELLS + 2
+        low = int(np.floor(z.start * self.spacing_mm[2] / self._cell)) + _MARGIN_CELLS - 1
+        high = int(np.ceil((z.stop - 1) * self.spacing_mm[2] / self._cell)) + _MARGIN_CELLS + 2
         seen: NDArray[np.bool_] = np.any(mask[low:high], axis=0)
         if not seen.any():
             return None
@@ -72,7 +73,7 @@ class Lattice:
         return Box(z, y, x) if y.start < y.stop and x.start < x.stop else None
 
     def _voxels(self, cells: NDArray[np.intp], axis: int) -> slice:
-        factor = CELL_MM / self.spacing_mm[axis]
+        factor = self._cell / self.spacing_mm[axis]
         low = int(np.floor((cells[0] - _MARGIN_CELLS - 1) * factor))
         high = int(np.ceil((cells[-1] - _MARGIN_CELLS + 1) * factor)) + 1
         return slice(max(low, 0), min(max(high, 0), self.shape[axis]))

@@ -76,7 +76,7 @@ def patch_field(patches: list[Patch], points: Points, texture: SmoothNoise, roug
     """Rough distance to the patches, negative inside (mm); `roughness` is that of their edge, part of their size."""
     field = np.full(points[0].shape, FAR_MM, dtype=np.float32)
     for patch in patches:
-        reach = 1.7 * max(patch.half_axes)
+        reach = 2.0 * max(patch.half_axes)
         near = np.ones(field.shape, dtype=bool)
         for p, c in zip(points, patch.centre, strict=True):
             near &= np.abs(p - np.float32(c)) < reach
@@ -110,7 +110,8 @@ def fluid_thickness(effusions: dict[int, Effusion], points: Points, back: Field)
     for side, fluid in effusions.items():
         ahead = np.clip((fluid.front - y) / (fluid.front - back), 0, 1.2)
         below = np.clip((fluid.top - z) / 90.0, 0, 1)
-        layer = fluid.thickness * _smooth(ahead) * _smooth(below) - 2.0
+        lateral = np.clip((np.abs(x + 4) - 18) / 24, 0, 1)
+        layer = fluid.thickness * _smooth(ahead) * _smooth(below) * lateral - 2.0
         thick = np.where((x + 4) * side > 0, layer, thick).astype(np.float32)
     return thick
 

@@ -55,7 +55,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         liver_hu=float(rng.uniform(90, 115) if contrast else rng.uniform(42, 64)),
         bone=float(rng.uniform(0.7, 1.15)),
         kyphosis=float(rng.uniform(0.7, 1.4)),
-        noise_hu=float(rng.uniform(11, 26)),
+        noise_hu=float(rng.uniform(16, 34)),
         sharpness=float(rng.uniform(0.0, 1.0)),
         stomach_gas=float(rng.uniform(-10, 25)),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipeline.phantom.lattice import Box
 from pipeline.phantom.scanner import KernelNoise, table_depth, table_hu
@@ -18,7 +18,7 @@ from pipeline.phantom.spec import LESION_LABELS, PhantomSpec
 HU_RANGE = (-1024, 3071)
 """What 12 bits hold with an intercept of -1024."""
 
-_SLAB = 12
+_SLAB = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def make_phantom(spec: PhantomSpec) -> Phantom:
 
     Example:
         >>> phantom = make_phantom(PhantomSpec(seed=1, spacing_mm=(8.0, 8.0, 8.0)))
-        >>> phantom.hu.shape, sorted(set(phantom.labels.flat))
+        >>> phantom.hu.shape, np.unique(phantom.labels).tolist()
         ((48, 48, 39), [0, 1, 2, 3])
     """
     # Many small products: threads would cost more than they give, and the sums' order could follow their number.
@@ -86,10 +86,11 @@ class _Slab:
         patient, fields, textures = self.scene.patient, self.scene.fields, self.scene.textures
         fine, coarse = textures["fine"], textures["coarse"]
         self._draw_table()
+        self._draw_blanket()
         self._fill(fields["body"], 20.0)
         self._fill(fields["body"] + 2.0, -104 + 6 * fine + 4 * coarse)
-        self._fill(fields["gland"], 25 + 12 * fine)
-        self._fill(fields["muscle"], 54 + 5 * fine)
+        self._fill(fields["gland"], 10 + 22 * coarse, 5.0)
+        self._draw_muscles()
         self._fill(fields["cavity"] + 2.5, -98 + 8 * fine)
         self._fill(np.maximum(np.abs(fields["below"] + 0.25) - 3.25, fields["cavity"]), 45.0)
         self._fill(fields["crura"], 50.0)
@@ -98,7 +99,8 @@ class _Slab:
         self._draw_stomach()
         self._fill(fields["tissue"], 38 + 5 * fine)
         self._fill(fields["heart"], -85.0)
-        self._fill(fields["heart"] + 3.5 + 2.2 * coarse, 0.75 * patient.blood_hu + 12)
+        self._fill(fields["heart"] + np.maximum(1.5 + 3 * coarse, 0), 44 + 0.28 * (patient.blood_hu - 40))
+        self._fill(fields["chambers"], patient.blood_hu)
         self._fill(fields["blood"], patient.blood_hu)
         self._draw_bones()
         self._draw_lungs()
@@ -136,6 +138,25 @@ class _Slab:
         if box is not None:
             hu, filled = table_hu(table_depth(self._up(x, box), self._up(y, box), back))
             self._lay(box, filled, hu)
+
+    def _draw_muscles(self) -> None:
+        """Muscles in layers from the skin inwards, each in a sheath of fat."""
+        fields, fine = self.scene.fields, self.scene.textures["fine"]
+        streaky = 56 + 4 * fine - 40 * np.clip(fine - 1.2, 0, 1.5)
+        for name in ("superficial", "middle", "deep"):
+            self._fill(fields[name] - 1.4, -95.0)
+            self._fill(fields[name], streaky)
+        self._fill(fields["cavity"] - 11.5, -95.0)
+        self._fill(fields["cavity"] - 9.5, streaky)
+
+    def _draw_blanket(self) -> None:
+        """A sheet that lies loosely over the patient's front."""
+        body, front = self.scene.fields["body"], self.scene.points[1]
+        box = self.scene.lattice.box_of((body > 0) & (body < 30) & (front > -10), self.z)
+        if box is not None:
+            gap = self._up(body - 11 - 5 * self.scene.textures["coarse"], box)
+            sheet = np.clip(1 - np.abs(gap) / 1.6, 0, 1) * np.clip(self._up(front, box) / 20, 0, 1)
+            self._lay(box, sheet, -880.0)
 
     def _draw_stomach(self) -> None:
         field = self.scene.fields["stomach"]
@@ -243,7 +264,11 @@ class _Slab:
         box = Box(self.z, slice(0, lattice.shape[1]), slice(0, lattice.shape[0]))
         depth = np.clip(-self.scene.fields["body"] / 70, -0.2, 1)
         shoulders = np.clip((self.scene.points[2] - 85) / 45, 0, 1).astype(np.float32)
-        amplitude = self._up((0.4 + 0.6 * depth) * (1 + 0.9 * shoulders), box) * np.float32(patient.noise_hu * factor)
+        # Airspaces too small to see make lung look rougher than its noise.
+        grain = 0.5 * _covered(self.scene.fields["lungs"], 6.0)
+        amplitude = self._up((0.4 + 0.6 * depth) * (1 + 0.9 * shoulders) + grain, box) * np.float32(
+            patient.noise_hu * factor
+        )
         streaks = self._up(shoulders, box).mean(axis=(1, 2))
         for image, part, streak in zip(self.hu, amplitude, streaks, strict=True):
             image += part * noise.slice(float(np.clip(streak, 0, 1)) * 0.8)

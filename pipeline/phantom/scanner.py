@@ -46,7 +46,7 @@ class KernelNoise:
         fy = fft.fftfreq(size[0], spacing_mm[0])[:, None]
         fx = fft.rfftfreq(size[1], spacing_mm[1])[None, :]
         frequency = np.hypot(fy, fx)
-        cutoff = 0.30 + 0.22 * sharpness
+        cutoff = 0.34 + 0.28 * sharpness
         ramp = np.sqrt(frequency + 0.01) * np.exp(-((frequency / cutoff) ** 2))
         along = np.exp(-((fx / (0.35 * np.abs(fy) + 0.02)) ** 2))
         self._round = _unit(ramp)

@@ -19,15 +19,15 @@ from pipeline.phantom.lesions import (
 )
 from pipeline.phantom.painting import Coverage, paint_tubes
 from pipeline.phantom.patient import Patient, SmoothNoise, Warp, draw_patient
-from pipeline.phantom.shapes import FAR_MM, Field, smooth_path
+from pipeline.phantom.shapes import FAR_MM, Field, smooth_max, smooth_path
 from pipeline.phantom.skeleton import girdle
 from pipeline.phantom.spec import PhantomSpec
 from pipeline.phantom.thorax import Points, Thorax
-from pipeline.phantom.trees import Tree, airways_along, grow_tree
+from pipeline.phantom.trees import LungRoom, Tree, airways_along, grow_tree
 from pipeline.phantom.vessels import BRONCHI, HILA, VEIN_HILA, GreatVessels
 
 _TARGETS = 1300
-_SMALLEST_AIRWAY = 10
+_SMALLEST_AIRWAY = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,7 @@ def _outlines(thorax: Thorax, points: Points, textures: dict[str, Field]) -> dic
     body = thorax.body(points) + np.float32(1.2) * textures["coarse"]
     cavity = thorax.cavity(points)
     below = thorax.diaphragm(points)
+    heart = smooth_max(thorax.heart(points), 3 - below, 8.0)
     x, y, z = points
     middle = (thorax.back(z) + thorax.front_of_cavity(z)) / 2
     oblique, horizontal = organs.lung_fissures(points)
@@ -94,8 +95,9 @@ def _outlines(thorax: Thorax, points: Points, textures: dict[str, Field]) -> dic
         "cavity": cavity,
         "below": below,
         "lungs": thorax.lungs(points),
-        "muscle": organs.muscles(thorax, points, cavity, body) + np.float32(0.8) * textures["fine"],
-        "heart": thorax.heart(points),
+        **organs.muscles(thorax, points, body),
+        "chambers": thorax.chambers(points, heart),
+        "heart": heart,
         "blood": thorax.vessels.field(points),
         "tissue": organs.mediastinal_tissue(thorax, points),
         "liver": organs.liver(points, below),
@@ -135,12 +137,12 @@ def _add_lesions(
         targets = np.column_stack([targets[:, :3], dry])[dry > 1]
     inside, depth = targets[:, :3], targets[:, 3]
     hazy = draw_patches(rng, inside, depth, 4 + round(10 * severity), (12, 22 + 26 * severity))
-    dense = draw_patches(rng, inside, depth, 1 + round(4 * severity), (9, 14 + 20 * severity))
+    dense = draw_patches(rng, inside, depth, 2 + round(4 * severity), (12, 17 + 22 * severity))
     rough = [SmoothNoise(rng, mm) for mm in (14.0, 11.0)]
     if "ground_glass" in spec.lesions:
-        fields["ground_glass"] = patch_field(hazy, points, rough[0], 0.28)
+        fields["ground_glass"] = patch_field(hazy, points, rough[0], 0.42)
     if "consolidation" in spec.lesions:
-        fields["consolidation"] = patch_field(dense, points, rough[1], 0.22)
+        fields["consolidation"] = patch_field(dense, points, rough[1], 0.34)
 
 
 def _fluid_over(effusions: dict[int, Effusion], thorax: Thorax, targets: NDArray[np.float64]) -> Field:
@@ -151,14 +153,14 @@ def _fluid_over(effusions: dict[int, Effusion], thorax: Thorax, targets: NDArray
 def _draw_trees(
     lattice: Lattice, warp: Warp, thorax: Thorax, targets: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[Coverage, Coverage, Coverage]:
+    room = LungRoom(thorax.lungs)
     x, y, z = lattice.shape
     vessels, walls, lumens = (np.zeros((z, y, x), dtype=np.uint8) for _ in range(3))
     for side in (1, -1):
         mine = targets[(targets[:, 0] + 4) * side > 0, :3]
         chosen = rng.permutation(len(mine))[: 2 * _TARGETS]
-        inwards = thorax.keep_in_lungs
-        arteries = grow_tree(HILA[side], (side, -0.3, -0.5), mine[chosen[:_TARGETS]], inwards, rng)
-        veins = grow_tree(VEIN_HILA[side], (side, 0.1, -0.1), mine[chosen[_TARGETS:]], inwards, rng)
+        arteries = grow_tree(HILA[side], (side, -0.3, -0.5), mine[chosen[:_TARGETS]], room.keep_inside, rng)
+        veins = grow_tree(VEIN_HILA[side], (side, 0.1, -0.1), mine[chosen[_TARGETS:]], room.keep_inside, rng)
         airways = airways_along(arteries, BRONCHI[side], _SMALLEST_AIRWAY)
         for tree in (arteries, veins):
             paint_tubes(vessels, lattice.spacing_mm, _segments(tree, lattice, warp))
@@ -175,7 +177,7 @@ def _draw_trees(
 
 def _paint_airways(walls: Coverage, lumens: Coverage, lattice: Lattice, segments: NDArray[np.float64]) -> None:
     outer = segments.copy()
-    outer[:, 6:] = outer[:, 6:] * 1.12 + 0.55
+    outer[:, 6:] = outer[:, 6:] * 1.12 + 0.4
     paint_tubes(walls, lattice.spacing_mm, outer)
     paint_tubes(lumens, lattice.spacing_mm, segments)
 

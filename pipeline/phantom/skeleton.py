@@ -11,7 +11,7 @@ Points = tuple[Field, Field, Field]
 LEVEL_MM = 24.5
 """Distance from one vertebra, and the back of one rib, to the next."""
 _FIRST_RIB_Z = 121.0
-_DROP_MM = (26.0, 8.2)
+_DROP_MM = (30.0, 10.5)
 _RIB_DEPTH_MM = 4.6
 _BONE_ENDS = np.array([0.70, 0.74, 0.77, 0.79, 0.80, 0.79, 0.77, 0.73, 0.68, 0.62, 0.45, 0.30]) * np.pi
 _CARTILAGE_ENDS = np.array([0.93, 0.97, 0.97, 0.97, 0.97, 0.97, 0.95, 0.88, 0.80, 0.70, 0.45, 0.30]) * np.pi

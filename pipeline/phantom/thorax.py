@@ -7,7 +7,6 @@ z = 0 a little below the carina. All fields are signed distances, negative insid
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.phantom.patient import Patient
 from pipeline.phantom.shapes import Field, Profile, box, ellipsoid, smooth_max, smooth_min, superellipse
@@ -94,12 +93,22 @@ class Thorax:
         return np.asarray((z - here) / np.sqrt(1 + slope_x**2 + slope_y**2), dtype=np.float32)
 
     def heart(self, points: Points) -> Field:
-        """The pericardium and what is in it."""
+        """The pericardium and what is in it, as if there were no diaphragm."""
         k = self.patient.heart
         turn = rotation_to((-0.74, 0.5, -0.44))
         left = ellipsoid(points, (-30.0 * k, 22.0, -46.0), (58 * k, 42 * k, 45 * k), turn)
         right = ellipsoid(points, (16.0, 20.0, -36.0), (32 * k, 36 * k, 42 * k))
         return smooth_min(smooth_min(left, right, 22.0), self.left_atrium(points), 12.0)
+
+    def chambers(self, points: Points, heart: Field) -> Field:
+        """The blood within the heart."""
+        k = self.patient.heart
+        turn = rotation_to((-0.74, 0.5, -0.44))
+        left = ellipsoid(points, (-42.0 * k, 16.0, -50.0), (38 * k, 21 * k, 22 * k), turn)
+        right = ellipsoid(points, (-12.0, 44.0 * k, -44.0), (38 * k, 12 * k, 30 * k), rotation_to((-0.8, 0.3, -0.5)))
+        atrium = ellipsoid(points, (24.0, 16.0, -36.0), (20 * k, 26 * k, 34 * k))
+        chambers = np.minimum(np.minimum(left, right), np.minimum(atrium, self.left_atrium(points) + 3))
+        return smooth_max(chambers, heart + 4, 3.0)
 
     def left_atrium(self, points: Points) -> Field:
         """The left atrium, in front of the oesophagus."""
@@ -116,7 +125,7 @@ class Thorax:
         septum = np.abs(x + 4) - 3 - 14 * np.exp(-np.maximum(front - 4 - y, 0) / 9)
         shape = smooth_min(vertebrae, column, 12.0)
         shape = smooth_min(shape, septum.astype(np.float32), 10.0)
-        shape = smooth_min(shape, self.heart(points) - 3, 10.0)
+        shape = smooth_min(shape, self.heart(points) - 1.5, 10.0)
         fat_pad = ellipsoid(points, (-46.0, 52.0, -82.0), (34.0, 26.0, 22.0))
         shape = smooth_min(shape, fat_pad, 12.0)
         return smooth_min(shape, self.vessels.field(points) - 3, 6.0)
@@ -125,17 +134,6 @@ class Thorax:
         """Both pleural spaces: lungs, and fluid where there is some."""
         inside = smooth_max(self.cavity(points) + 1, -self.mediastinum(points), 7.0)
         return smooth_max(inside, -self.diaphragm(points) + 1, 4.0)
-
-    def keep_in_lungs(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Move places (N, 3) that are outside the lungs, or just under the pleura, towards the inside."""
-        margin, step = 2.5, 1.0
-        for _ in range(3):
-            shifted = np.concatenate([places, *(places + step * axis for axis in np.eye(3))]).astype(np.float32)
-            field = self.lungs((shifted[:, 0], shifted[:, 1], shifted[:, 2])).reshape(4, -1).astype(np.float64)
-            slope = (field[1:] - field[0]) / step
-            slope /= np.maximum(np.linalg.norm(slope, axis=0), 0.3)
-            places = places - (np.clip(field[0] + margin, 0, 12) * slope).T
-        return places
 
 
 def _dome(x: Field, y: Field, top: float) -> Field:

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
-_MURRAY = 2.75
-_LEAF_RADIUS_MM = 0.36
+from pipeline.phantom.shapes import Field
+
+_MURRAY = 2.85
+_LEAF_RADIUS_MM = 0.42
 _REACH = 0.46
 _SHORTEST_MM = 2.5
+_STRAIGHT_BELOW = 8
+
+_Row = tuple[NDArray[np.float64], NDArray[np.float64], float, float, int]
+"""Start, end, radius at each, and how many points the branch serves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +30,31 @@ class Tree:
     start_radius: NDArray[np.float64]
     end_radius: NDArray[np.float64]
     leaves: NDArray[np.int64]
+
+
+class LungRoom:
+    """Keeps what grows within the lungs, from their signed distance on a grid over the reference body."""
+
+    _LOW = np.array([-135.0, -100.0, -160.0])
+    _CELL_MM = 5.0
+    _MARGIN_MM = 2.5
+
+    def __init__(self, lungs: Callable[[tuple[Field, Field, Field]], Field]) -> None:
+        axes = [low + self._CELL_MM * np.arange(count) for low, count in zip(self._LOW, (55, 40, 64), strict=True)]
+        x, y, z = (axis.astype(np.float32) for axis in np.meshgrid(*axes, indexing="ij"))
+        self._field = np.asarray(lungs((x, y, z)), dtype=np.float32)
+        slopes = [np.gradient(self._field, self._CELL_MM, axis=axis) for axis in range(3)]
+        self._slopes = [np.asarray(slope, dtype=np.float32) for slope in slopes]
+
+    def keep_inside(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Move places (N, 3) that are outside the lungs, or just under the pleura, towards the inside."""
+        for _ in range(3):
+            cells = ((places - self._LOW) / self._CELL_MM).T
+            slope = np.stack([map_coordinates(s, cells, order=1, mode="nearest") for s in self._slopes])
+            slope /= np.maximum(np.linalg.norm(slope, axis=0), 0.3)
+            outside = map_coordinates(self._field, cells, order=1, mode="nearest") + self._MARGIN_MM
+            places = places - (np.clip(outside, 0, 12) * slope).T
+        return places
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +97,7 @@ def grow_tree(
             radius=_radius(len(targets)),
         )
     ]
-    rows: list[tuple[NDArray[np.float64], NDArray[np.float64], float, float, int]] = []
+    rows: list[_Row] = []
     while tips:
         ends = keep_inside(np.array([_end(tip) for tip in tips]))
         grown: list[_Tip] = []
@@ -87,24 +119,24 @@ def _end(tip: _Tip) -> NDArray[np.float64]:
     return np.asarray(tip.start + (tip.points.mean(axis=0) - tip.start) * reach)
 
 
-def _branch(
-    tip: _Tip,
-    end: NDArray[np.float64],
-    rows: list[tuple[NDArray[np.float64], NDArray[np.float64], float, float, int]],
-    rng: np.random.Generator,
-) -> list[_Tip]:
-    """Add a bowed branch to the rows, in two straight pieces, and return the tips that leave its end."""
+def _branch(tip: _Tip, end: NDArray[np.float64], rows: list[_Row], rng: np.random.Generator) -> list[_Tip]:
+    """Add a curved branch to the rows, and return the tips that leave its end."""
     step, count = end - tip.start, len(tip.points)
     length = float(np.linalg.norm(step))
     if length < _SHORTEST_MM and count <= 2:
         return []
-    bowed = tip.start + 0.5 * step + tip.heading * 0.12 * length
+    bend = tip.start + 0.3 * step + tip.heading * 0.25 * length
     own = min(tip.radius, _radius(count))
-    rows.append((tip.start, bowed, 0.5 * (tip.radius + own), own, count))
-    rows.append((bowed, end, own, own * 0.94, count))
+    pieces = 3 if count >= _STRAIGHT_BELOW else 1
+    t = np.linspace(0, 1, pieces + 1)[:, None]
+    course = (1 - t) ** 2 * tip.start + 2 * t * (1 - t) * bend + t**2 * end
+    radii = np.linspace(0.4 * tip.radius + 0.6 * own, own * 0.95, pieces + 1)
+    rows.extend(zip(course[:-1], course[1:], radii[:-1], radii[1:], [count] * pieces, strict=True))
+    heading = (end - bend) / (np.linalg.norm(end - bend) + 1e-9)
     if count == 1:
+        for twig in heading * 2.5 + rng.normal(0, 3.2, (2, 3)):
+            rows.append((end, end + twig, own * 0.9, own * 0.6, 1))
         return []
-    heading = (end - bowed) / (np.linalg.norm(end - bowed) + 1e-9)
     halves = _split(tip.points, heading, rng)
     return [_Tip(start=end, heading=heading, points=half, radius=own) for half in halves]
 

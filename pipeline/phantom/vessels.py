@@ -13,9 +13,9 @@ from pipeline.phantom.shapes import FAR_MM, Field, Profile, smooth_path, tube
 Points = tuple[Field, Field, Field]
 
 CARINA = (1.0, -22.0, 41.0)
-HILA = {1: (36.0, -8.0, 15.0), -1: (-40.0, -14.0, 24.0)}
+HILA = {1: (36.0, -8.0, 11.0), -1: (-40.0, -14.0, 20.0)}
 """Where the lung arteries enter; 1 is the patient's right, -1 the left."""
-BRONCHI = {1: (36.0, -20.0, 11.0), -1: (-42.0, -26.0, 10.0)}
+BRONCHI = {1: (34.0, -20.0, 5.0), -1: (-40.0, -27.0, 2.0)}
 """Where the main bronchi enter."""
 VEIN_HILA = {1: (34.0, -10.0, -8.0), -1: (-38.0, -16.0, -6.0)}
 """Where the lung veins leave."""
@@ -47,7 +47,7 @@ class GreatVessels:
     def main_bronchus(self, side: int) -> NDArray[np.float64]:
         """From the carina into the lung of one side."""
         x, y, z = BRONCHI[side]
-        middle = (x * 0.55, -24.0, CARINA[2] + (z - CARINA[2]) * 0.5, 6.6)
+        middle = (x * 0.45, -23.0, CARINA[2] + (z - CARINA[2]) * 0.5, 6.4)
         return smooth_path([(*CARINA, 7.5), middle, (x, y, z, 6.0 if side > 0 else 5.4)], 4.0)
 
     def spine(self, z: float) -> float:

@@ -25,7 +25,7 @@ def world_of(phantom: Phantom, mask: np.ndarray) -> np.ndarray:
 
 
 def test_same_spec_gives_the_same_arrays_and_another_seed_does_not() -> None:
-    spec = PhantomSpec(seed=7, spacing_mm=(6.0, 6.0, 8.0))
+    spec = PhantomSpec(seed=7, spacing_mm=(8.0, 8.0, 8.0))
     first, again, other = (make_phantom(s) for s in (spec, spec, PhantomSpec(seed=8, spacing_mm=spec.spacing_mm)))
     for name in ("hu", "labels", "lungs"):
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
@@ -80,14 +80,12 @@ def test_without_noise_air_is_air_and_bone_is_there(healthy: Phantom) -> None:
     assert (tissue < -60).sum() > 0.2 * tissue.size
 
 
-@pytest.mark.parametrize("seed", [2, 5])
-def test_another_spacing_shows_the_same_patient(seed: int) -> None:
-    fine = make_phantom(PhantomSpec(seed=seed, spacing_mm=(2.0, 2.0, 2.5)))
-    coarse = make_phantom(PhantomSpec(seed=seed, spacing_mm=(3.1, 3.1, 3.1), orientation="RAS"))
+def test_another_spacing_shows_the_same_patient(sick: Phantom) -> None:
+    fine, coarse = sick, make_phantom(PhantomSpec(seed=2, spacing_mm=(2.1, 2.1, 5.0), orientation="RAS"))
     to_fine = np.linalg.inv(fine.affine) @ coarse.affine
     indices = np.indices(coarse.labels.shape).reshape(3, -1)
     places = to_fine[:3, :3] @ indices + to_fine[:3, 3:]
-    for name, label, least in (("lungs", 1, 0.98), ("lungs", 2, 0.98), ("labels", 1, 0.93), ("labels", 3, 0.93)):
+    for name, label, least in (("lungs", 1, 0.97), ("lungs", 2, 0.97), ("labels", 1, 0.9), ("labels", 3, 0.9)):
         there = map_coordinates((getattr(fine, name) == label).astype(np.float32), places, order=1) > 0.5
         here = (getattr(coarse, name) == label).ravel()
         assert 2 * (there & here).sum() / (there.sum() + here.sum()) > least
@@ -97,13 +95,13 @@ def test_lesions_can_be_chosen_and_leave_the_patient_as_he_is(healthy: Phantom) 
     only = make_phantom(PhantomSpec(seed=2, spacing_mm=(3.0, 3.0, 3.0), lesions=("ground_glass",), noise=0))
     assert set(np.unique(only.labels)) == {0, GROUND_GLASS}
     np.testing.assert_array_equal(only.lungs, healthy.lungs)
-    elsewhere = ~binary_dilation(only.lungs > 0, iterations=2)
+    elsewhere = ~binary_dilation(only.lungs > 0, iterations=4)
     np.testing.assert_array_equal(only.hu[elsewhere], healthy.hu[elsewhere])
 
 
 def test_severity_grows_the_lesions() -> None:
     few, many = (
-        (make_phantom(PhantomSpec(seed=3, spacing_mm=(5.0, 5.0, 5.0), severity=s)).labels > 0).sum() for s in (0.1, 0.9)
+        (make_phantom(PhantomSpec(seed=3, spacing_mm=(8.0, 8.0, 8.0), severity=s)).labels > 0).sum() for s in (0.1, 0.9)
     )
     assert many > 2 * few
 

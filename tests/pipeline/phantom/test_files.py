@@ -18,6 +18,11 @@ SMALL = PhantomSpec(seed=4, shape=(40, 36, 12), spacing_mm=(9.0, 10.0, 25.0))
 OBLIQUE = PhantomSpec(seed=4, shape=(40, 36, 12), spacing_mm=(9.0, 10.0, 25.0), oblique_degrees=11.0)
 
 
+@pytest.fixture(scope="module")
+def small() -> Phantom:
+    return make_phantom(SMALL)
+
+
 @pytest.fixture(scope="module", params=[SMALL, OBLIQUE], ids=["straight", "oblique"])
 def made(request: pytest.FixtureRequest) -> Phantom:
     return make_phantom(request.param)
@@ -47,8 +52,8 @@ def test_dicom_reads_back_with_the_same_hu_and_place(made: Phantom, tmp_path: Pa
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ct", "lungs_truth.nii.gz", "truth.nii.gz"]
 
 
-def test_dicom_has_what_its_class_requires_and_the_same_uids_each_time(tmp_path: Path) -> None:
-    first, again = (write_phantom(tmp_path / name, SMALL).ct / "000001.dcm" for name in ("a", "b"))
+def test_dicom_has_what_its_class_requires_and_the_same_uids_each_time(small: Phantom, tmp_path: Path) -> None:
+    first, again = (write_phantom(tmp_path / f"{i}", what).ct / "000001.dcm" for i, what in enumerate((small, SMALL)))
     assert first.read_bytes() == again.read_bytes()
     image = pydicom.dcmread(first)
     assert (image.Modality, image.PatientName, image.PatientPosition) == ("CT", "Phantom^Chest", "HFS")
@@ -66,8 +71,8 @@ def test_nifti_reads_back(made: Phantom, tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asanyarray(nib.load(files.lungs_truth).dataobj), made.lungs)
 
 
-def test_gapped_series_lacks_inner_slices(tmp_path: Path) -> None:
-    files = write_phantom(tmp_path, SMALL, gapped=True)
+def test_gapped_series_lacks_inner_slices(small: Phantom, tmp_path: Path) -> None:
+    files = write_phantom(tmp_path, small, gapped=True)
     heights = sorted(float(pydicom.dcmread(p).ImagePositionPatient[2]) for p in files.ct.iterdir())
     assert len(heights) == 9
     steps = np.diff(heights)
@@ -75,21 +80,21 @@ def test_gapped_series_lacks_inner_slices(tmp_path: Path) -> None:
     assert steps.max() == pytest.approx(75.0)
 
 
-def test_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_leaves_nothing_behind(small: Phantom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(folder: Path, *_: object) -> None:
         (folder / "000001.dcm").write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(writing, "write_series", full)
     with pytest.raises(OutputError, match="No space left"):
-        write_phantom(tmp_path, SMALL)
+        write_phantom(tmp_path, small)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lungs_truth.nii.gz", "truth.nii.gz"]
 
 
-def test_a_file_in_the_way_is_an_output_error(tmp_path: Path) -> None:
+def test_a_file_in_the_way_is_an_output_error(small: Phantom, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputError, match="out: the phantom cannot be written"):
-        write_phantom(tmp_path / "out", SMALL)
+        write_phantom(tmp_path / "out", small)
 
 
 @pytest.mark.parametrize("wrong", [{"format": "png"}, {"format": "nifti", "gapped": True}])
@@ -100,11 +105,11 @@ def test_wrong_settings_are_refused(wrong: dict[str, object], tmp_path: Path) ->
 
 
 def test_dataset_lists_files_that_fit_each_other(tmp_path: Path) -> None:
-    seeds = {"training": [0, 1], "validation": [2], "test": [3]}
+    seeds = {"training": [0], "validation": [2], "test": [3]}
     listing = json.loads(
         write_phantom_dataset(tmp_path, seeds=seeds, shape=(24, 24, 20), spacing_mm=(15.0, 15.0, 15.0)).read_text()
     )
-    assert {split: len(listing[split]) for split in seeds} == {"training": 2, "validation": 1, "test": 1}
+    assert {split: len(listing[split]) for split in seeds} == {"training": 1, "validation": 1, "test": 1}
     for entry in (entry for split in seeds for entry in listing[split]):
         image, label = (nib.load(tmp_path / entry[kind]) for kind in ("image", "label"))
         assert image.shape == label.shape == (24, 24, 20)
