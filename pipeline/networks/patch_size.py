@@ -1,0 +1,57 @@
+"""Which patch sizes a network takes, found by asking it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from transforms.errors import SettingError
+
+LARGEST_STEP = 64
+"""Sizes are tried up to the next multiple of this; no U-Net in use divides by more."""
+
+
+def check_patch_size(network: nn.Module, in_channels: int, patch_size: Sequence[int]) -> tuple[int, ...]:
+    """Makes sure that a network takes patches of a size and gives them back at the same size.
+
+    The network is tried on a device without memory, so this costs milliseconds whatever the size.
+
+    Args:
+        network: Any network of the right number of dimensions.
+        in_channels: Channels of its input.
+        patch_size: Voxels along each axis.
+
+    Returns:
+        The patch size as a tuple.
+
+    Raises:
+        SettingError: With the nearest size that works.
+    """
+    size = tuple(int(voxels) for voxels in patch_size)
+    if any(voxels < 1 for voxels in size):
+        raise SettingError("the patch size is not positive", where="patch_size", found=list(size))
+    probe = copy.deepcopy(network).to("meta").eval()
+    if _takes(probe, in_channels, size):
+        return size
+    rest = [larger for larger in _candidates(size) if _takes(probe, in_channels, larger)]
+    remedy = f"The nearest larger size that works is {list(rest[0])}" if rest else "Check the network's dimensions"
+    raise SettingError(
+        "the network cannot take patches of this size", where="patch_size", found=list(size), remedy=remedy
+    )
+
+
+def _candidates(size: tuple[int, ...]) -> list[tuple[int, ...]]:
+    steps = [2**power for power in range(1, LARGEST_STEP.bit_length())]
+    return [tuple(-(-voxels // step) * step for voxels in size) for step in steps]
+
+
+def _takes(probe: nn.Module, in_channels: int, size: tuple[int, ...]) -> bool:
+    try:
+        with torch.no_grad():
+            logits = probe(torch.zeros((1, in_channels, *size), device="meta"))
+    except (RuntimeError, ValueError, IndexError):
+        return False
+    return tuple(logits.shape[2:]) == size

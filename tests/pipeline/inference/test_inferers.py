@@ -1,0 +1,99 @@
+"""Inferers: an identity network gives the volume back; 2.5D equals a loop; both equal MONAI where it has the same."""
+
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.inferers import SlidingWindowInferer
+from torch import nn
+
+from pipeline.inference import PatchInferer, SlabInferer, resolve
+from pipeline.networks import UNetELU
+from transforms.errors import SettingError
+from transforms.slabs import ToSlabd, axial_slabs
+
+SHAPES = [(40, 33, 27), (8, 50, 5), (16, 16, 16), (1, 1, 1), (17, 31, 64)]
+
+
+def volume(shape, channels=1, batch=1):
+    return torch.rand((batch, channels, *shape), generator=torch.Generator().manual_seed(sum(shape)))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.8])
+def test_identity_network_gives_the_volume_back(shape, overlap):
+    image = volume(shape, channels=2, batch=2)
+    inferer = PatchInferer((16, 16, 16), overlap=overlap, batch_size=3, precision="float32")
+    torch.testing.assert_close(inferer(image, nn.Identity()), image, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_patches_are_blended_as_monai_does(shape):
+    torch.manual_seed(0)
+    network = nn.Conv3d(1, 3, 5, padding=2)
+    image = volume(shape)
+    stock = SlidingWindowInferer((16, 16, 16), overlap=0.5, mode="gaussian")
+    ours = PatchInferer((16, 16, 16), overlap=0.5, precision="float32")
+    with torch.no_grad():
+        torch.testing.assert_close(ours(image, network), stock(image, network), atol=1e-5, rtol=1e-4)
+
+
+def test_meta_stays_and_progress_is_told():
+    seen = []
+    image = MetaTensor(volume((20, 20, 20)), meta={"case": "a"})
+    out = PatchInferer((16, 16, 16), progress=lambda done, all_: seen.append((done, all_)))(image, nn.Identity())
+    assert isinstance(out, MetaTensor)
+    assert out.meta["case"] == "a"
+    assert seen == [(4, 8), (8, 8)]
+
+
+@pytest.mark.parametrize("slices", [1, 3, 5])
+@pytest.mark.parametrize("shape", [(33, 48, 7), (16, 20, 1), (50, 17, 12)])
+def test_slabs_equal_a_plain_loop(slices, shape):
+    torch.manual_seed(0)
+    network = UNetELU(2 * slices, 4, channels=(4, 8), dropout=(0, 0)).eval()
+    image = volume(shape, channels=2)
+    out = SlabInferer(slices, batch_size=3, multiple_of=2, precision="float32")(image, network)
+    assert out.shape == (1, 4, *shape)
+    padded = nn.functional.pad(image[0], (0, 0, 0, -shape[1] % 2, 0, -shape[0] % 2))
+    for z in range(shape[2]):
+        near = [min(max(z + d, 0), shape[2] - 1) for d in range(-(slices // 2), slices // 2 + 1)]
+        slab = torch.stack([padded[c, :, :, n] for c in range(2) for n in near])
+        with torch.no_grad():
+            expected = network(slab[None])[0, :, : shape[0], : shape[1]]
+        torch.testing.assert_close(out[0, ..., z], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_slabs_are_views_of_one_copy():
+    image = volume((12, 10, 9))[0]
+    slabs = axial_slabs(image, 5)
+    assert slabs.untyped_storage().nbytes() == (9 + 4) * 12 * 10 * 4
+    assert torch.equal(slabs[4, 0, 2], image[0, :, :, 4])
+
+
+def test_the_training_slab_is_the_inference_slab():
+    image = volume((12, 10, 9))[0]
+    cut = ToSlabd("image", "label")({"image": image[..., 3:6], "label": image[..., 3:6].round()})
+    assert torch.equal(cut["image"], axial_slabs(image, 3)[4].flatten(0, 1))
+    assert torch.equal(cut["label"], image[..., 4].round())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SlabInferer(4),
+        lambda: SlabInferer(0),
+        lambda: PatchInferer((8, 8, 8), overlap=1.0),
+        lambda: resolve("half", torch.device("cpu")),
+    ],
+)
+def test_impossible_settings_are_refused(make):
+    with pytest.raises(SettingError):
+        make()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_patches_run_on_cuda_from_a_volume_in_host_memory():
+    image = volume((40, 33, 27))
+    out = PatchInferer((16, 16, 16), device="cuda")(image, nn.Identity())
+    torch.testing.assert_close(out, image, atol=1e-3, rtol=0)
