@@ -75,7 +75,8 @@ class RandAffineElasticd(Randomizable, MapTransform):
         if present and self.R.uniform() < self.foreground:
             places = present[self.R.randint(len(present))]
             voxel = np.array(np.unravel_index(int(places[self.R.randint(len(places))]), shape), dtype=np.float64)
-            centre = voxel + self.jitter * half * self.R.uniform(-1, 1, 3)
+            # A slab is as thin as its middle slice, which is the one that is learned: no jitter along it.
+            centre = voxel + self.jitter * np.maximum(half - 1.5, 0) * self.R.uniform(-1, 1, 3)
         else:
             centre = self.R.uniform(0, 1, 3) * (np.asarray(shape) - 1)
         low = np.minimum(half, np.asarray(shape) / 2) - 0.5

@@ -1,0 +1,136 @@
+"""Checkpoints: the best weights for use, and all that a run needs to go on where it was stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from ignite import distributed
+from ignite.engine import Engine, Events
+from torch import nn
+
+from pipeline.export.files import make_folder, replacing
+from pipeline.networks import read_saved
+from pipeline.training.samples import SampleSampler, seed_epoch
+from transforms.errors import SettingError, UnreadableError
+
+logger = logging.getLogger(__name__)
+
+
+class Stateful(Protocol):
+    """Anything with a state that can be saved: networks, optimizers, engines, the budget."""
+
+    def state_dict(self) -> Any:
+        """The state."""
+
+    def load_state_dict(self, state: Any) -> Any:
+        """Takes a state over."""
+
+
+class Checkpoints:
+    """Handler that writes `best.pt` (a state dict) and `last.pt` (all that a resume needs), and resumes.
+
+    A file is written under another name and renamed when it is whole; the `last.pt` before stays as
+    `last.previous.pt` and serves where the newer one cannot be read. Random numbers need no state: samples and
+    dropout are seeded by the epoch (:class:`pipeline.training.SampleSampler`).
+
+    Args:
+        ckpt_dir: Where the files go.
+        weights: The network whose weights are used later (the averaged one, where weights are averaged).
+        validator: Its metrics decide what is best.
+        states: Name to what else a resume needs: network, optimizer, averaged network, budget, early stopping.
+        sampler: Told the epoch.
+        seed: Of dropout.
+        metric: The validator's metric; higher is better.
+        resume: Whether a run goes on from `last.pt` where there is one.
+    """
+
+    def __init__(
+        self,
+        ckpt_dir: str | Path,
+        *,
+        weights: nn.Module,
+        validator: Engine,
+        states: Mapping[str, Stateful],
+        sampler: SampleSampler,
+        seed: int = 0,
+        metric: str = "val_mean_dice",
+        resume: bool = True,
+    ) -> None:
+        self.folder = Path(ckpt_dir)
+        self.weights = weights
+        self.validator = validator
+        self.states = dict(states)
+        self.sampler = sampler
+        self.seed = seed
+        self.metric = metric
+        self.resume = resume
+        self.best: float | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Attaches to the trainer, after its validation."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._seed)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._save_last)
+        engine.add_event_handler(Events.COMPLETED, self._save_last)
+        self.validator.add_event_handler(Events.COMPLETED, self._save_best)
+
+    def _start(self, engine: Engine) -> None:
+        content = self._read() if self.resume else None
+        if content is None:
+            return
+        try:
+            for name, state in self.states.items():
+                state.load_state_dict(content[name])
+            engine.state.epoch = int(content["epoch"])
+            engine.state.iteration = int(content["iteration"])
+            self.best = content["best"]
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise SettingError(
+                "the checkpoint belongs to another configuration",
+                where=self.folder / "last.pt",
+                found=str(error).splitlines()[0],
+                remedy="Use the configuration that it was written with, another ckpt_dir, or --resume false",
+            ) from error
+        logger.info("resuming after epoch %d from %s; --resume false starts afresh", engine.state.epoch, self.folder)
+
+    def _read(self) -> dict[str, Any] | None:
+        for name in ("last.pt", "last.previous.pt"):
+            path = self.folder / name
+            if not path.is_file():
+                continue
+            try:
+                content: dict[str, Any] = read_saved(path)
+            except UnreadableError as error:
+                logger.warning("%s The checkpoint before it is used", error)
+                continue
+            return content
+        return None
+
+    def _seed(self, engine: Engine) -> None:
+        self.sampler.set_epoch(engine.state.epoch - 1)
+        seed_epoch(self.seed, engine.state.epoch * distributed.get_world_size() + distributed.get_rank())
+
+    def _save_last(self, engine: Engine) -> None:
+        if distributed.get_rank() != 0:
+            return
+        content: dict[str, Any] = {name: state.state_dict() for name, state in self.states.items()}
+        content |= {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": self.best}
+        path = make_folder(self.folder) / "last.pt"
+        with replacing(path) as temporary:
+            torch.save(content, temporary)
+            if path.exists():
+                os.replace(path, path.with_name("last.previous.pt"))
+
+    def _save_best(self, engine: Engine) -> None:
+        value = float(engine.state.metrics[self.metric])
+        if distributed.get_rank() != 0 or not (self.best is None or value > self.best):
+            return
+        self.best = value
+        with replacing(make_folder(self.folder) / "best.pt") as temporary:
+            torch.save({name: tensor.cpu().contiguous() for name, tensor in self.weights.state_dict().items()}, temporary)
+        logger.info("best %s so far: %.4f", self.metric, value)

@@ -1,0 +1,23 @@
+"""MONAI's early stopping, resumable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monai.handlers import EarlyStopHandler
+
+
+class ResumableEarlyStop(EarlyStopHandler):
+    """MONAI's handler with a state, so that a resumed run stops where one that was not stopped would.
+
+    Its arguments are those of `monai.handlers.EarlyStopHandler`; call `set_trainer` before training.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many validations were without gain, and the best score."""
+        return {} if self._handler is None else dict(self._handler.state_dict())
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over from an earlier run."""
+        if self._handler is not None and state:
+            self._handler.load_state_dict(state)
