@@ -1,0 +1,72 @@
+"""Result files of each case of an evaluator's run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
+
+from pipeline.export import DEFAULT_KINDS, BundleIdentity, CaseTable, check_kinds, failed_row, write_case
+
+
+class CaseWriter:
+    """Handler that writes the files of each case into `output_dir/<case>/`, and its row into `output_dir/cases.csv`.
+
+    Args:
+        output_dir: Where results go.
+        classes: Class name to value.
+        bundle: What made the results; or a mapping of its fields.
+        write: Kinds of files (`nifti`, `lungs`, `measurements`, `report`, `probabilities`); `None` for the usual.
+        options: Settings to record in `provenance.json`.
+        device: To record.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | PathLike[str],
+        classes: Mapping[str, int],
+        bundle: BundleIdentity,
+        *,
+        write: Collection[str] | None = None,
+        options: Mapping[str, Any] | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.folder = Path(output_dir)
+        self.classes = dict(classes)
+        self.bundle = bundle
+        self.write = check_kinds(DEFAULT_KINDS if write is None else write)
+        self.options = options
+        self.device = None if device is None else str(device)
+        self.table = CaseTable(self.folder / "cases.csv")
+
+    def attach(self, engine: Engine) -> None:
+        """Attaches to a :class:`pipeline.cohorts.CaseEvaluator`."""
+        engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self._write)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_failure)
+
+    def _write(self, engine: Any) -> None:
+        case = {**engine.state.batch, **engine.state.output}
+        seconds = dict(case.get("seconds", {}))
+        result = write_case(
+            self.folder / str(case["case"]),
+            case,
+            classes=self.classes,
+            bundle=self.bundle,
+            stages=seconds,
+            write=self.write,
+            options=self.options,
+            device=self.device,
+            started=datetime.now(UTC) - timedelta(seconds=sum(seconds.values())),
+        )
+        self.table.put(result.row)
+
+    def _note_failure(self, engine: Any) -> None:
+        failure = engine.state.output.get("failure")
+        if failure is not None:
+            self.table.put(failed_row(failure.case, failure.error, seconds=failure.seconds))
