@@ -1,1 +1,19 @@
 """Networks, patch inference, training, evaluation, export, cohorts, phantoms and the command line of ctvol."""
+
+import lazy_loader as _lazy
+
+# Lazy, so that a bundle's one `$import pipeline` reaches every part and `ctvol --help` imports none.
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    submodules=[
+        "bundle",
+        "cohorts",
+        "datasets",
+        "evaluation",
+        "export",
+        "inference",
+        "networks",
+        "phantom",
+        "training",
+    ],
+)

@@ -1,0 +1,7 @@
+"""What bundle configs need of Python beside the parts that they name."""
+
+from pipeline.bundle.errors import exit_status, report_errors
+from pipeline.bundle.identity import bundle_identity
+from pipeline.bundle.run import find_bundle, run_workflow
+
+__all__ = ["bundle_identity", "exit_status", "find_bundle", "report_errors", "run_workflow"]

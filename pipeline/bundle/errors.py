@@ -1,0 +1,34 @@
+"""User's errors of a bundle command as one message and an exit status, not as a traceback."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+from pipeline.cohorts.failures import root_error
+from transforms.errors import CTError, DataListError, NotFoundError, SettingError
+
+NOTHING_DONE = (NotFoundError, SettingError, DataListError)
+"""Errors that say that the command or its data list was wrong, before any case was touched."""
+
+
+def exit_status(error: BaseException) -> int:
+    """The status that a command ends with: 2 when it was wrong or had nothing to do, else 1."""
+    return 2 if isinstance(error, NOTHING_DONE) else 1
+
+
+def report_errors() -> None:
+    """Makes Python end with one message and the right status when a user's error is not caught.
+
+    Bundle configs call it first; anything that is no user's error still shows its traceback.
+    """
+    sys.excepthook = _report
+
+
+def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    root = root_error(error) if isinstance(error, Exception) else error
+    if not isinstance(root, CTError):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    sys.stderr.write(f"ctvol: error: {root}\n")
+    raise SystemExit(exit_status(root))

@@ -1,0 +1,68 @@
+"""Running a bundle's workflow from Python: the configs say what is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigWorkflow
+
+from transforms.errors import NotFoundError
+
+
+def find_bundle(name: str) -> Path:
+    """The folder of a bundle.
+
+    Args:
+        name: A shipped bundle's name, or the folder of any other.
+
+    Raises:
+        NotFoundError: When there is no such bundle.
+    """
+    shipped = Path(str(resources.files("bundles")))
+    for folder in (shipped / name, Path(name)):
+        if (folder / "configs" / "metadata.json").is_file():
+            return folder
+    names = sorted(path.parent.parent.name for path in shipped.glob("*/configs/metadata.json"))
+    raise NotFoundError(
+        "there is no such bundle", where=name, expected=f"the folder of a bundle, or one of {', '.join(names)}"
+    )
+
+
+def run_workflow(
+    bundle: Path, configs: Sequence[str], *, workflow_type: str = "infer", **overrides: Any
+) -> ConfigWorkflow:
+    """Runs a workflow of a bundle as `python -m monai.bundle run` does.
+
+    Args:
+        bundle: The bundle's folder.
+        configs: Names of files in its `configs` folder, overlays last.
+        workflow_type: `train` or `infer`.
+        overrides: Values of config keys.
+
+    Returns:
+        The workflow, after it has run.
+
+    Raises:
+        NotFoundError: When the bundle has no such config.
+    """
+    paths = [bundle / "configs" / name for name in configs]
+    for path in paths:
+        if not path.is_file():
+            raise NotFoundError("the bundle has no such configuration", where=path)
+    workflow = ConfigWorkflow(
+        config_file=[str(path) for path in paths],
+        meta_file=str(bundle / "configs" / "metadata.json"),
+        logging_file=False,
+        workflow_type=workflow_type,
+        bundle_root=str(bundle),
+        **overrides,
+    )
+    workflow.initialize()
+    try:
+        workflow.run()
+    finally:
+        workflow.finalize()
+    return workflow
