@@ -13,6 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.data.meta_tensor import MetaTensor
 from monai.data.utils import affine_to_spacing, decollate_batch
+from monai.engines.utils import IterationEvents
 
 from pipeline.evaluation.case_metrics import TOLERANCE_MM, ClassMetrics, case_metrics
 from pipeline.evaluation.metric_files import write_metrics
@@ -24,8 +25,8 @@ _AFFINE_TOLERANCE_MM = 1e-2
 class CaseMetricsSaver:
     """Handler for a MONAI ``SupervisedEvaluator``: compares each case with its reference, writes files at the end.
 
-    After each iteration it takes prediction and reference, label maps ``(1, X, Y, Z)`` on one grid, from the engine's
-    output, and the case's name from the output or the batch; at the end of the epoch the first process writes
+    After the postprocessing of each iteration it takes prediction and reference, label maps ``(1, X, Y, Z)`` on one
+    grid, from the engine's output, and the case's name from the output or the batch; at the end of the epoch the first process writes
     ``metrics.csv`` and ``metrics.json`` of the cases of all processes.
 
     Args:
@@ -67,7 +68,7 @@ class CaseMetricsSaver:
             engine: The evaluator.
         """
         engine.add_event_handler(Events.EPOCH_STARTED, self.start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.update)
+        engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self.update)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
@@ -135,7 +136,12 @@ class CaseMetricsSaver:
 
 
 def _items(state: Any) -> list[Any]:
-    items: list[Any] = decollate_batch(state) if isinstance(state, dict) else list(state)
+    """The cases of an iteration: of a decollated list, a batch, or a single case that was never batched."""
+    if not isinstance(state, dict):
+        return list(state)
+    if all(value.ndim <= 4 for value in state.values() if isinstance(value, torch.Tensor)):
+        return [state]
+    items: list[Any] = decollate_batch(state)
     return items
 
 

@@ -1,0 +1,44 @@
+"""The `ctvol` command. Each subcommand is imported when it is called: `ctvol --help` answers at once."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "evaluate": ("pipeline.cli.evaluate", "Compare label maps with reference masks."),
+    "intensities": ("pipeline.cli.intensities", "Measure mean and standard deviation of a training set's HU."),
+    "phantom": ("pipeline.cli.phantom", "Write a synthetic chest CT with its true lesion mask."),
+    "segment": ("pipeline.cli.segment", "Segment the lesions of whole CTs."),
+}
+"""Name to module (which has a command of the same name) and the line that the help shows."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ctvol")
+def ctvol() -> None:
+    """Whole CT volumes in; lesion masks, measurements and slice diagnoses out."""
+
+
+def main() -> None:
+    """Runs the command and exits: 0 all done, 1 a case failed, 2 wrong command or nothing usable."""
+    from pipeline.cli.errors import reporting
+
+    with reporting():
+        ctvol()

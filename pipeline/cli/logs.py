@@ -1,0 +1,15 @@
+"""Log lines of the command line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Sends log lines to stderr; stdout carries only what was asked for."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    for name in ("pipeline", "transforms"):
+        logging.getLogger(name).setLevel(level)
