@@ -1,3 +1,5 @@
+from .anatomy import body_mask as body_mask
+from .anatomy import lung_masks as lung_masks
 from .augmentation import RandAffineElasticd as RandAffineElasticd
 from .chains import evaluation_chain as evaluation_chain
 from .chains import inference_chain as inference_chain
@@ -9,6 +11,7 @@ from .grids import RegionOfInterestd as RegionOfInterestd
 from .grids import RestoreLabelMapd as RestoreLabelMapd
 from .grids import ToNetworkGridd as ToNetworkGridd
 from .hu_windows import HUWindow as HUWindow
+from .hu_windows import HUWindows as HUWindows
 from .hu_windows import HUWindowsd as HUWindowsd
 from .native import KeepNatived as KeepNatived
 from .reading import CheckSameGridd as CheckSameGridd

@@ -1,0 +1,70 @@
+# Every target sets up what it needs: a virtual environment in .venv with the pinned versions, nothing else.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+BUNDLE := bundles/ct_lesion_segmentation
+DEMO ?= demo
+STUDY ?=
+SEED ?= 2024
+
+.PHONY: help install lint format types test test-slow test-services demo weights clean
+
+help:
+	@echo "make demo            segment a synthetic chest CT (or STUDY=path) and show the result"
+	@echo "make test            the fast tests"
+	@echo "make lint            ruff and mypy"
+	@echo "make test-slow       real bundle commands, trainings, kills"
+	@echo "make test-services   tests against real servers and Debian packages"
+	@echo "make weights         train the shipped weights again"
+
+$(VENV)/.installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@
+
+install: $(VENV)/.installed
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: install
+	$(BIN)/python -m pytest -n 2 -m "not slow and not service and not gpu"
+
+test-slow: install
+	$(BIN)/python -m pytest -m "slow and not service and not gpu"
+
+test-services: install
+	$(BIN)/python -m pytest -m "service"
+
+ifeq ($(STUDY),)
+demo: install
+	$(BIN)/ctvol phantom $(DEMO)/phantom --format dicom --seed $(SEED)
+	$(BIN)/python -P -m monai.bundle run --config_file $(BUNDLE)/configs/inference.yaml \
+		--bundle_root $(BUNDLE) --dataset_dir $(DEMO)/phantom/ct --output_dir $(DEMO)/results
+	@echo
+	$(BIN)/ctvol evaluate $(DEMO)/results/ct/labels.nii.gz $(DEMO)/phantom/truth.nii.gz -o $(DEMO)/evaluation
+	@echo
+	@echo "label map: $(DEMO)/results/ct/labels.nii.gz"
+	@echo "picture:   $(DEMO)/results/ct/preview.png"
+else
+demo: install
+	$(BIN)/python -P -m monai.bundle run --config_file $(BUNDLE)/configs/inference.yaml \
+		--bundle_root $(BUNDLE) --dataset_dir "$(STUDY)" --output_dir $(DEMO)/results
+	@echo
+	@echo "label maps and pictures (labels.nii.gz, preview.png): $(DEMO)/results/<case>/"
+	@cut -d, -f1-4 $(DEMO)/results/cases.csv
+endif
+
+weights: install
+	$(BIN)/python -P benchmarks/train_weights.py
+
+clean:
+	rm -rf $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
