@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 Coverage = NDArray[np.uint8]
 """Filled part of each voxel in 255ths, (Z, Y, X)."""
 
+_FAINTEST = 0.2
+"""Radius, as part of the blur, below which a tube would change a voxel by less than noise does."""
+
 
 def paint_tubes(
     coverage: Coverage,
@@ -26,6 +29,7 @@ def paint_tubes(
     """
     shrink = 1.0 / np.maximum(spacing_mm, 1.0)
     blur = 0.42 * float(np.prod(spacing_mm)) ** (1 / 3)
+    segments = segments[segments[:, 6:].max(axis=1) > _FAINTEST * blur]
     edge = float(np.clip(np.median(spacing_mm) * 1.1, 0.6, 2.0))
     reach = (segments[:, 6:].max(axis=1) + edge)[:, None]
     low = (np.minimum(segments[:, :3], segments[:, 3:6]) - reach / shrink) / spacing_mm
