@@ -72,16 +72,8 @@ def write_phantom_dataset(
             jobs.append((spec, out / names["image"], out / names["label"]))
         listing[split] = entries
     try:
-        for _, image, label in jobs:
-            image.parent.mkdir(parents=True, exist_ok=True)
-            label.parent.mkdir(parents=True, exist_ok=True)
-        with ProcessPoolExecutor(max_workers=workers) as pool:
-            for _ in tqdm(pool.map(_write_case, jobs), total=len(jobs), desc="phantoms", disable=None):
-                pass
-        out.mkdir(parents=True, exist_ok=True)
-        part = out / ".part-dataset.json"
-        part.write_text(json.dumps(listing, indent=1))
-        part.replace(out / "dataset.json")
+        _write_cases(jobs, workers)
+        _write_listing(out, listing)
     except OSError as error:
         raise OutputError("the data set cannot be written", where=out, found=error.strerror or str(error)) from error
     _log.info("%d phantoms in %s", len(jobs), out)
@@ -101,6 +93,22 @@ def dataset_spec(
     severity = _SEVERITIES[(seed // len(_LESION_SETS) + seed) % len(_SEVERITIES)]
     lesions = _LESION_SETS[seed % len(_LESION_SETS)]
     return PhantomSpec(seed=seed, shape=shape, spacing_mm=spacing_mm, lesions=lesions, severity=severity)
+
+
+def _write_cases(jobs: Sequence[tuple[PhantomSpec, Path, Path]], workers: int) -> None:
+    for _, image, label in jobs:
+        image.parent.mkdir(parents=True, exist_ok=True)
+        label.parent.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(max_workers=workers) as pool:
+        for _ in tqdm(pool.map(_write_case, jobs), total=len(jobs), desc="phantoms", disable=None):
+            pass
+
+
+def _write_listing(out: Path, listing: Mapping[str, object]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    part = out / ".part-dataset.json"
+    part.write_text(json.dumps(listing, indent=1))
+    part.replace(out / "dataset.json")
 
 
 def _write_case(job: tuple[PhantomSpec, Path, Path]) -> None:
