@@ -70,7 +70,12 @@ def test_small_components_are_removed_on_request(case):
 @pytest.mark.parametrize(("slices", "image_shape"), [(None, (1, 16, 16, 8)), (3, (3, 16, 16))])
 def test_training_patches_in_3d_and_slabs(case, slices, image_shape):
     chain = training_chain(
-        classes=CLASSES, patch_size=(16, 16, 8), slices=slices, deformation={"elastic_mm": 3.0}, **SETTINGS
+        classes=CLASSES,
+        patch_size=(16, 16, 8),
+        slices=slices,
+        deformation={"elastic_mm": 3.0},
+        foreground=1.0,
+        **SETTINGS,
     )
     chain.set_random_state(seed=0)
     out = chain(dict(case))

@@ -19,8 +19,8 @@ def resample(
 ) -> torch.Tensor:
     """Samples a volume on another grid with the same axes, repeating the border outside.
 
-    Trilinear interpolation is separable here, so each axis is interpolated in turn, the one that shrinks most first:
-    the cost is a few passes over the smaller volumes instead of eight gathers a voxel. The result equals
+    Trilinear interpolation is separable here, so each axis is interpolated in turn: the cost is a few passes over the
+    smaller volumes instead of eight gathers a voxel. The result equals
     `grid_sample(..., padding_mode="border")` on the same coordinates.
 
     Args:
@@ -40,12 +40,14 @@ def resample(
     if dtype is None:
         dtype = volume.dtype if mode == "nearest" or volume.dtype in (torch.float16, torch.bfloat16) else torch.float32
     moved = volume.as_subclass(torch.Tensor).permute(0, *(axis + 1 for axis in axis_map.axes))
-    shrinking = sorted(range(3), key=lambda axis: target.shape[axis] / moved.shape[axis + 1])
-    for axis in shrinking:
+    # In the order of memory, slices that lie apart are taken as whole blocks; files have x run fastest, tensors z.
+    in_memory = sorted(range(3), key=lambda axis: -moved.stride(axis + 1))
+    moved = moved.permute(0, *(axis + 1 for axis in in_memory))
+    for place, axis in enumerate(in_memory):
         steps = torch.arange(target.shape[axis], dtype=torch.float64)
         position = axis_map.scale[axis] * steps + axis_map.offset[axis]
-        moved = _along_axis(moved, axis + 1, position.to(moved.device), mode, dtype)
-    return moved.to(dtype)
+        moved = _along_axis(moved, place + 1, position.to(moved.device), mode, dtype)
+    return moved.permute(0, *(in_memory.index(axis) + 1 for axis in range(3))).to(dtype)
 
 
 def _along_axis(

@@ -51,6 +51,10 @@ def restore_label_map(
     order = (2, 1, 0)
     target = native.permuted(order)
     label_map = torch.zeros(target.shape, dtype=torch.uint8)
+    # Both in the order of the result's memory, so that nothing of the native grid's size is turned around.
+    axes = AxisMap.between(source, target).axes
+    logits = logits.as_subclass(torch.Tensor).permute(0, *(axis + 1 for axis in axes))
+    source = source.permuted(axes)
     box = _covered(source, target)
     if all(start < stop for start, stop in box):
         inner = tuple(slice(start, stop) for start, stop in box[1:])
@@ -70,13 +74,11 @@ def _restore_slab(
     merge: Sequence[Sequence[int]] | None,
 ) -> torch.Tensor:
     axis_map = AxisMap.between(source, slab)
-    axis, size = axis_map.axes[0], source.shape[axis_map.axes[0]]
     ends = sorted((axis_map.offset[0], axis_map.scale[0] * (slab.shape[0] - 1) + axis_map.offset[0]))
-    start, stop = [0, 0, 0], list(source.shape)
-    start[axis] = min(max(int(np.floor(ends[0])), 0), size - 1)
-    stop[axis] = min(max(int(np.floor(ends[1])) + 2, start[axis] + 1), size)
-    part = logits[(slice(None), *(slice(a, b) for a, b in zip(start, stop, strict=True)))].as_subclass(torch.Tensor)
-    shares = resample(_shares(part, activation, merge), source.cropped(start, stop), slab)
+    first = min(max(int(np.floor(ends[0])), 0), source.shape[0] - 1)
+    last = min(max(int(np.floor(ends[1])) + 2, first + 1), source.shape[0])
+    part = source.cropped((first, 0, 0), (last, *source.shape[1:]))
+    shares = resample(_shares(logits[:, first:last].contiguous(), activation, merge), part, slab)
     if activation == "softmax" or merge is not None:
         return shares.argmax(0).to(torch.uint8).cpu()
     best, channel = shares.max(0)
