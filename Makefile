@@ -63,8 +63,19 @@ demo: install
 	@cut -d, -f1-4 $(DEMO)/results/cases.csv
 endif
 
+RUNS ?= runs
+MINUTES ?= 40
+TRAIN := $(BIN)/python -P -m monai.bundle run --bundle_root $(BUNDLE) --dataset_dir $(RUNS)/phantoms \
+	--max_epochs 2000 --max_minutes $(MINUTES) --val_interval 8
+
+# Writes runs/weights_*/best.pt and copies them into the bundle.
 weights: install
-	$(BIN)/python -P benchmarks/train_weights.py
+	$(BIN)/ctvol phantom $(RUNS)/phantoms --training-set
+	$(TRAIN) --config_file $(BUNDLE)/configs/train.yaml --ckpt_dir $(RUNS)/weights_3d
+	$(TRAIN) --config_file "['$(BUNDLE)/configs/train.yaml','$(BUNDLE)/configs/unet_2_5d.yaml']" \
+		--ckpt_dir $(RUNS)/weights_2_5d
+	cp $(RUNS)/weights_3d/best.pt $(BUNDLE)/models/model.pt
+	cp $(RUNS)/weights_2_5d/best.pt $(BUNDLE)/models/model_2_5d.pt
 
 clean:
 	rm -rf $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -25,6 +25,7 @@ import click
 @click.option("--severity", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Extent of the lesions.")
 @click.option("--noise", type=click.FloatRange(0, 10), default=1.0, show_default=True, help="Factor on the noise.")
 @click.option("--oblique", "oblique_degrees", type=float, default=0.0, help="Turn the voxel grid by so many degrees.")
+@click.option("--training-set", is_flag=True, help="The 38 training phantoms of the shipped weights instead of one.")
 @click.option("--gapped", is_flag=True, help="Leave some slices out of the DICOM series.")
 def phantom(
     out: Path,
@@ -38,15 +39,19 @@ def phantom(
     noise: float,
     oblique_degrees: float,
     gapped: bool,
+    training_set: bool,
 ) -> None:
     """Write a synthetic chest CT into OUT, with the truth of its lesions and lungs.
 
     Prints the paths of the CT, of the lesions' truth and of the lungs' truth.
     """
     # NumPy and SciPy take most of a second, which `ctvol --help` must not spend.
-    from pipeline.phantom import LESION_LABELS, PhantomSpec, write_phantom
+    from pipeline.phantom import LESION_LABELS, PhantomSpec, write_phantom, write_training_set
     from pipeline.phantom.spec import FIELD_OF_VIEW_MM
 
+    if training_set:
+        click.echo(write_training_set(out))
+        return
     if healthy and lesions:
         raise click.UsageError("--healthy and --lesion exclude each other")
     wide, deep, high = FIELD_OF_VIEW_MM

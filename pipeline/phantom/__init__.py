@@ -3,6 +3,7 @@
 from pipeline.phantom.dataset import dataset_spec, write_phantom_dataset
 from pipeline.phantom.rendering import Phantom, make_phantom
 from pipeline.phantom.spec import LESION_LABELS, LesionName, PhantomSpec
+from pipeline.phantom.training_set import write_training_set
 from pipeline.phantom.writing import PhantomFiles, PhantomFormat, write_phantom
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "make_phantom",
     "write_phantom",
     "write_phantom_dataset",
+    "write_training_set",
 ]
