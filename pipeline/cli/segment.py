@@ -62,7 +62,7 @@ def segment(
         "write": write.split(",") if write else None,
     }
     if device != "auto":
-        overrides["device"] = f"$torch.device({device!r})"
+        overrides["device"] = f"$pipeline.inference.select_device({device!r})"
     if weights is not None:
         overrides["weights"] = str(weights)
     configs = ["inference.yaml", *OVERLAYS[variant], *(["binary.yaml"] if binary else [])]

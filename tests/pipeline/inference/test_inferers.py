@@ -6,7 +6,7 @@ from monai.data import MetaTensor
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
-from pipeline.inference import PatchInferer, SlabInferer, resolve
+from pipeline.inference import PatchInferer, SlabInferer, resolve, select_device
 from pipeline.networks import UNetELU
 from transforms.errors import SettingError
 from transforms.slabs import ToSlabd, axial_slabs
@@ -89,6 +89,14 @@ def test_the_training_slab_is_the_inference_slab():
 def test_impossible_settings_are_refused(make):
     with pytest.raises(SettingError):
         make()
+
+
+def test_devices_are_named():
+    assert select_device("cpu").type == "cpu"
+    assert select_device("auto").type in ("cpu", "cuda")
+    for name in ("cuda:99", "tpu", "cuda:x"):
+        with pytest.raises(SettingError, match=name):
+            select_device(name)
 
 
 @pytest.mark.gpu
