@@ -148,7 +148,7 @@ def case_content(
         affine=affine,
         classes=classes,
         measurements=measure(label_map, hu, lungs, affine, classes, case=str(data["case"])),
-        meta=native.meta,
+        meta={**native.meta, **_region(data.get("image"))},
     )
 
 
@@ -210,6 +210,11 @@ def _findings(data: Mapping[str, Any]) -> list[str]:
     """Collect the findings of all volumes; each is said once."""
     metas = (data[key].meta for key in ("native", "image", "pred") if isinstance(data.get(key), MetaTensor))
     return list(dict.fromkeys(str(finding) for meta in metas for finding in meta.get("findings") or ()))
+
+
+def _region(image: Any) -> dict[str, Any]:
+    """The region of interest in force, which the image knows after preprocessing."""
+    return {"region": image.meta["region"]} if isinstance(image, MetaTensor) and "region" in image.meta else {}
 
 
 def _remove(path: Path) -> None:
