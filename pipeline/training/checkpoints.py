@@ -132,5 +132,7 @@ class Checkpoints:
             return
         self.best = value
         with replacing(make_folder(self.folder) / "best.pt") as temporary:
-            torch.save({name: tensor.cpu().contiguous() for name, tensor in self.weights.state_dict().items()}, temporary)
+            torch.save(
+                {name: tensor.cpu().contiguous() for name, tensor in self.weights.state_dict().items()}, temporary
+            )
         logger.info("best %s so far: %.4f", self.metric, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ignite.handlers import EarlyStopping
 from monai.handlers import EarlyStopHandler
 
 
@@ -15,9 +16,11 @@ class ResumableEarlyStop(EarlyStopHandler):
 
     def state_dict(self) -> dict[str, Any]:
         """How many validations were without gain, and the best score."""
-        return {} if self._handler is None else dict(self._handler.state_dict())
+        handler: EarlyStopping | None = self._handler
+        return {} if handler is None else dict(handler.state_dict())
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes over from an earlier run."""
-        if self._handler is not None and state:
-            self._handler.load_state_dict(state)
+        handler: EarlyStopping | None = self._handler
+        if handler is not None and state:
+            handler.load_state_dict(state)
