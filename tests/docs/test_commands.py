@@ -1,0 +1,93 @@
+"""Every command and program in the README and the pages runs, on small data in the place of the reader's own."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHIPPED = ROOT / "bundles/ct_lesion_segmentation/models/model.pt"
+SMALL = "--max_epochs 1 --samples_per_epoch 2 --train_batch_size 1 --patch_size [32,32,32] --spacing_mm [5,5,5]"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.M | re.S)
+
+
+def commands() -> list[str]:
+    found = []
+    for page in PAGES:
+        for block in blocks(page, "bash"):
+            lines = block.replace("\\\n", " ").splitlines()
+            found += [line.split(" #")[0].strip() for line in lines if line.strip()]
+    return found
+
+
+@pytest.fixture(scope="session")
+def places(tmp_path_factory):
+    """What the words in the commands stand for."""
+    from pipeline.phantom import PhantomSpec, write_phantom, write_phantom_dataset
+
+    folder = tmp_path_factory.mktemp("docs")
+    spec = PhantomSpec(seed=5, shape=(96, 96, 62), spacing_mm=(4.0, 4.0, 5.0))
+    study = write_phantom(folder / "study", spec, format="dicom").ct
+    write_phantom_dataset(
+        folder / "data", seeds={"training": [1, 2], "validation": [3]}, spacing_mm=(5, 5, 5), workers=1
+    )
+    return {"STUDY": str(study), "DATA": str(folder / "data"), "OUT": str(folder / "out"), "RUN": str(folder / "run")}
+
+
+def ready_to_run(command: str, places: dict[str, str]) -> list[str]:
+    words = [places.get(word, word) for word in shlex.split(command)]
+    if any("train.yaml" in word for word in words):
+        words += SMALL.split()
+    executable = Path(sys.executable)
+    return [str(executable) if words[0] == "python" else str(executable.parent / words[0]), *words[1:]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [command for command in commands() if not command.startswith("make")])
+def test_the_command_runs(command, places):
+    if not SHIPPED.exists():
+        pytest.skip("the bundle has no weights yet: run `make weights`")
+    done = subprocess.run(ready_to_run(command, places), cwd=ROOT, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    asked = {word for command in commands() if command.startswith("make") for word in [command.split()[1]]}
+    assert asked <= targets
+    assert {"demo", "test"} <= asked
+
+
+@pytest.mark.slow
+def test_the_python_snippet_runs(places, tmp_path, monkeypatch):
+    import torch
+
+    from pipeline.phantom import PhantomSpec, write_phantom
+
+    write_phantom(tmp_path, PhantomSpec(seed=5, shape=(96, 96, 40), spacing_mm=(4, 4, 8)), format="nifti")
+    monkeypatch.chdir(tmp_path)
+    network = torch.nn.Conv3d(1, 2, 1)
+    for program in blocks(ROOT / "README.md", "python"):
+        names = {"network": network}
+        exec(program, names)
+        assert names["label_map"].shape == (1, 96, 96, 40)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_are_well_formed_and_links_lead_somewhere(page):
+    for block in blocks(page, "json"):
+        json.loads(block)
+    for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
