@@ -26,8 +26,8 @@ class CaseMetricsSaver:
     """Handler for a MONAI ``SupervisedEvaluator``: compares each case with its reference, writes files at the end.
 
     After the postprocessing of each iteration it takes prediction and reference, label maps ``(1, X, Y, Z)`` on one
-    grid, from the engine's output, and the case's name from the output or the batch; at the end of the epoch the first process writes
-    ``metrics.csv`` and ``metrics.json`` of the cases of all processes.
+    grid, from the engine's output, and the case's name from the output or the batch; at the end of the epoch the first
+    process writes ``metrics.csv`` and ``metrics.json`` of the cases of all processes.
 
     Args:
         output_dir: Folder for the files.
