@@ -14,6 +14,7 @@ from .hu_windows import HUWindow as HUWindow
 from .hu_windows import HUWindows as HUWindows
 from .hu_windows import HUWindowsd as HUWindowsd
 from .native import KeepNatived as KeepNatived
+from .network_input import NetworkInput as NetworkInput
 from .reading import CheckSameGridd as CheckSameGridd
 from .reading import LoadCTd as LoadCTd
 from .reading import LoadLabelMapd as LoadLabelMapd

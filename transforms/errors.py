@@ -22,8 +22,8 @@ class CTError(Exception):
 
     Example:
         >>> print(GeometryError("the slices are not evenly spaced", where="ct/", found="gaps of 1.0 and 3.0 mm",
-        ...                     remedy="Pass --allow uneven to resample"))
-        ct: the slices are not evenly spaced (found gaps of 1.0 and 3.0 mm). Pass --allow uneven to resample.
+        ...                     remedy="Transfer the missing slices"))
+        ct: the slices are not evenly spaced (found gaps of 1.0 and 3.0 mm). Transfer the missing slices.
     """
 
     def __init__(
@@ -62,6 +62,16 @@ def _rebuild(
     kind: type[CTError], finding: str, where: str | None, found: object, expected: object, remedy: str | None
 ) -> CTError:
     return kind(finding, where=where, found=found, expected=expected, remedy=remedy)
+
+
+def root_error(error: Exception) -> Exception:
+    """The user's error that an exception was raised from (MONAI wraps what its transforms raise), or itself."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, CTError):
+            return cause
+        cause = cause.__cause__
+    return error
 
 
 class NotFoundError(CTError):

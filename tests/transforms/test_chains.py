@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from transforms import evaluation_chain, inference_chain, restoring_chain, training_chain, validation_chain
-from transforms.errors import GeometryError, LabelError
+from transforms.errors import GeometryError, LabelError, SettingError
 
 CLASSES = {"background": 0, "one": 1, "two": 2}
 SETTINGS = {"spacing_mm": (2.0, 2.0, 3.0), "region": "all", "windows": [{"low": -1000, "high": 300}]}
+FINE = {**SETTINGS, "spacing_mm": (1.0, 1.0, 1.25)}
 
 
 @pytest.fixture
@@ -30,9 +31,9 @@ def case(tmp_path):
 
 
 def test_validation_and_inference_give_the_network_the_same(case):
-    inferred = inference_chain(**SETTINGS)(dict(case))
-    validated = validation_chain(classes=CLASSES, **SETTINGS)(dict(case))
-    evaluated = evaluation_chain(classes=CLASSES, **SETTINGS)(dict(case))
+    inferred = inference_chain(SETTINGS)(dict(case))
+    validated = validation_chain(SETTINGS, classes=CLASSES)(dict(case))
+    evaluated = evaluation_chain(SETTINGS, classes=CLASSES)(dict(case))
     assert torch.equal(inferred["image"], validated["image"])
     assert torch.equal(inferred["image"], evaluated["image"])
     assert validated["label"].shape == validated["image"].shape
@@ -41,15 +42,15 @@ def test_validation_and_inference_give_the_network_the_same(case):
 
 
 def test_the_native_volume_stays_as_it_was_read(case):
-    out = inference_chain(**SETTINGS)(dict(case))
+    out = inference_chain(SETTINGS)(dict(case))
     read = nibabel.load(case["image"])
     np.testing.assert_array_equal(out["native"][0].numpy(), np.asanyarray(read.dataobj))
     np.testing.assert_allclose(out["native"].affine.numpy(), read.affine)
 
 
 def test_perfect_logits_come_back_as_the_reference(case):
-    out = evaluation_chain(classes=CLASSES, **{**SETTINGS, "spacing_mm": (1.0, 1.0, 1.25)})(dict(case))
-    fine = validation_chain(classes=CLASSES, **{**SETTINGS, "spacing_mm": (1.0, 1.0, 1.25)})(dict(case))
+    out = evaluation_chain(FINE, classes=CLASSES)(dict(case))
+    fine = validation_chain(FINE, classes=CLASSES)(dict(case))
     logits = torch.nn.functional.one_hot(fine["label"][0].long(), 3).permute(3, 0, 1, 2).float() * 20
     restored = restoring_chain(classes=CLASSES)({**out, "pred": logits})["pred"]
     assert restored.shape == out["label"].shape
@@ -57,8 +58,8 @@ def test_perfect_logits_come_back_as_the_reference(case):
 
 
 def test_small_components_are_removed_on_request(case):
-    out = evaluation_chain(classes=CLASSES, **SETTINGS)(dict(case))
-    fine = validation_chain(classes=CLASSES, **SETTINGS)(dict(case))
+    out = evaluation_chain(SETTINGS, classes=CLASSES)(dict(case))
+    fine = validation_chain(SETTINGS, classes=CLASSES)(dict(case))
     logits = torch.nn.functional.one_hot(fine["label"][0].long(), 3).permute(3, 0, 1, 2).float() * 20
     logits[1, 0:2, 0:2, 0:2] = 99
     kept = restoring_chain(classes=CLASSES)({**out, "pred": logits.clone()})["pred"]
@@ -70,12 +71,12 @@ def test_small_components_are_removed_on_request(case):
 @pytest.mark.parametrize(("slices", "image_shape"), [(None, (1, 16, 16, 8)), (3, (3, 16, 16))])
 def test_training_patches_in_3d_and_slabs(case, slices, image_shape):
     chain = training_chain(
+        SETTINGS,
         classes=CLASSES,
         patch_size=(16, 16, 8),
         slices=slices,
         deformation={"elastic_mm": 3.0},
         foreground=1.0,
-        **SETTINGS,
     )
     chain.set_random_state(seed=0)
     out = chain(dict(case))
@@ -85,14 +86,14 @@ def test_training_patches_in_3d_and_slabs(case, slices, image_shape):
 
 
 def test_labels_can_be_merged(case):
-    out = validation_chain(classes={"background": 0, "lesion": 1}, merge=[[0], [1, 2]], **SETTINGS)(dict(case))
-    plain = validation_chain(classes=CLASSES, **SETTINGS)(dict(case))
+    out = validation_chain(SETTINGS, classes={"background": 0, "lesion": 1}, merge=[[0], [1, 2]])(dict(case))
+    plain = validation_chain(SETTINGS, classes=CLASSES)(dict(case))
     assert torch.equal(out["label"].as_tensor(), (plain["label"].as_tensor() > 0).to(torch.uint8))
 
 
 def test_labels_outside_the_classes_are_refused(case):
     with pytest.raises(RuntimeError) as caught:
-        validation_chain(classes={"background": 0, "one": 1}, **SETTINGS)(dict(case))
+        validation_chain(SETTINGS, classes={"background": 0, "one": 1})(dict(case))
     assert isinstance(caught.value.__cause__, LabelError)
 
 
@@ -102,5 +103,22 @@ def test_image_and_label_of_different_grids_are_refused(case):
     shifted[0, 3] += 5
     nibabel.save(nibabel.Nifti1Image(np.asanyarray(image.dataobj), shifted), case["label"])
     with pytest.raises(RuntimeError) as caught:
-        validation_chain(classes=CLASSES, **SETTINGS)(dict(case))
+        validation_chain(SETTINGS, classes=CLASSES)(dict(case))
     assert isinstance(caught.value.__cause__, GeometryError)
+
+
+@pytest.mark.parametrize("values", [(0, 5), (1, 2), (0, 0)])
+def test_classes_that_do_not_number_channels_are_refused(values):
+    classes = dict(zip(("background", "one"), values, strict=True))
+    for make in (lambda: restoring_chain(classes=classes), lambda: validation_chain(SETTINGS, classes=classes)):
+        with pytest.raises(SettingError, match="merge"):
+            make()
+
+
+def test_other_values_are_read_through_merge(case):
+    label = nibabel.load(case["label"])
+    nibabel.save(
+        nibabel.Nifti1Image((np.asanyarray(label.dataobj) > 0).astype(np.uint8) * 5, label.affine), case["label"]
+    )
+    out = validation_chain(SETTINGS, classes={"background": 0, "one": 1}, merge=[[0], [5]])(dict(case))
+    assert out["label"].max() == 1

@@ -34,6 +34,7 @@ class RandAffineElasticd(Randomizable, MapTransform):
         indices_key: Where `ClassesToIndicesd` put the flat indices of each class; without, places are uniform.
         foreground: Share of patches that are placed around a voxel of a class above 0, all classes alike.
         jitter: How far such a voxel may lie off the patch's centre, as a share of half the patch.
+        padding_value: What stands outside the volume; 0 outside of label maps.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class RandAffineElasticd(Randomizable, MapTransform):
         indices_key: str | None = "label_cls_indices",
         foreground: float = 0.7,
         jitter: float = 0.6,
+        padding_value: float = 0.0,
     ) -> None:
         MapTransform.__init__(self, keys)
         if len(patch_size) != 3 or any(int(size) < 1 for size in patch_size):
@@ -58,6 +60,7 @@ class RandAffineElasticd(Randomizable, MapTransform):
         self.indices_key = indices_key
         self.foreground = foreground
         self.jitter = jitter
+        self.padding_value = padding_value
 
     def draw(self, data: dict[Hashable, Any]) -> tuple[NDArray[np.float64], Deformation]:
         """Draws the centre, in voxels, and the deformation of a patch."""
@@ -66,8 +69,9 @@ class RandAffineElasticd(Randomizable, MapTransform):
         centre = self._draw_centre(grid.shape, data.get(self.indices_key) if self.indices_key else None)
         extent = np.asarray(self.patch_size) * grid.spacing_mm
         if self.ranges is not None and self.R.uniform() < self.prob:
-            return centre, draw_deformation(self.R, self.ranges, tuple(extent))
-        return centre, Deformation(matrix=np.eye(3), control_mm=None, control_spacing_mm=1.0)
+            deformation = draw_deformation(self.R, self.ranges, tuple(extent))
+            return (self._on_slices(centre) if self.ranges.in_plane else centre), deformation
+        return self._on_voxels(centre), Deformation(matrix=np.eye(3), control_mm=None, control_spacing_mm=1.0)
 
     def _draw_centre(self, shape: tuple[int, int, int], indices: Sequence[Any] | None) -> NDArray[np.float64]:
         half = np.asarray(self.patch_size) / 2
@@ -80,10 +84,16 @@ class RandAffineElasticd(Randomizable, MapTransform):
         else:
             centre = self.R.uniform(0, 1, 3) * (np.asarray(shape) - 1)
         low = np.minimum(half, np.asarray(shape) / 2) - 0.5
-        straight = np.clip(centre, low, np.asarray(shape) - 1 - low)
-        # Slices of a slab stay slices: along an axis that is not deformed, patches lie on voxels.
-        whole = np.floor(straight - half + 0.5) + half - 0.5
-        return whole if self.ranges is None or self.ranges.in_plane else straight
+        return np.clip(centre, low, np.asarray(shape) - 1 - low)
+
+    def _on_voxels(self, centre: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The nearest centre whose patch, left straight, is a crop: nothing is interpolated."""
+        half = np.asarray(self.patch_size) / 2
+        return np.floor(centre - half + 1) + half - 0.5
+
+    def _on_slices(self, centre: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The nearest centre whose slices are slices of the volume."""
+        return np.array([*centre[:2], self._on_voxels(centre)[2]])
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Returns the dictionary with the patch in the place of each volume."""
@@ -95,7 +105,8 @@ class RandAffineElasticd(Randomizable, MapTransform):
             position[axis].div_(float(spacing[axis])).add_(float(centre[axis]))
         for key, mode in self.key_iterator(cut, self.mode):
             volume: MetaTensor = cut[key]
-            patch = sample_patch(volume.as_subclass(torch.Tensor), position, mode=mode)
+            outside = self.padding_value if mode == "linear" else 0.0
+            patch = sample_patch(volume.as_subclass(torch.Tensor), position, mode=mode, padding_value=outside)
             affine = volume.affine.clone()
             start = torch.as_tensor(centre - (np.asarray(self.patch_size) - 1) / 2, dtype=affine.dtype)
             affine[:3, 3] += affine[:3, :3] @ start

@@ -128,9 +128,13 @@ def _rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def sample_patch(
-    volume: torch.Tensor, position: torch.Tensor, *, mode: Literal["linear", "nearest"] = "linear"
+    volume: torch.Tensor,
+    position: torch.Tensor,
+    *,
+    mode: Literal["linear", "nearest"] = "linear",
+    padding_value: float = 0.0,
 ) -> torch.Tensor:
-    """Samples a volume at voxel positions; what lies outside is 0.
+    """Samples a volume at voxel positions.
 
     Only the box that the positions span is read.
 
@@ -138,6 +142,7 @@ def sample_patch(
         volume: `(C, X, Y, Z)`.
         position: `(3, I, J, K)` float32 voxel indices.
         mode: `linear`, or `nearest` for label maps.
+        padding_value: What stands outside the volume.
 
     Returns:
         `(C, I, J, K)` in the volume's dtype.
@@ -145,17 +150,17 @@ def sample_patch(
     low = [max(0, int(position[axis].min())) for axis in range(3)]
     high = [min(volume.shape[axis + 1], int(position[axis].max()) + 2) for axis in range(3)]
     if any(a >= b for a, b in zip(low, high, strict=True)):
-        return volume.new_zeros((volume.shape[0], *position.shape[1:]))
+        return volume.new_full((volume.shape[0], *position.shape[1:]), padding_value)
     box = volume[(slice(None), *(slice(a, b) for a, b in zip(low, high, strict=True)))]
     size = torch.tensor(box.shape[1:]).reshape(3, 1, 1, 1)
     origin = torch.tensor(low).reshape(3, 1, 1, 1)
     # In the convention of grid_sample: -1 and 1 are the outer edges of the first and last voxel, last index first.
     grid = ((position - origin) * 2 + 1).div_(size).sub_(1).flip(0).permute(1, 2, 3, 0)
     patch = functional.grid_sample(
-        box[None].float(),
+        box[None].float() - padding_value,
         grid[None],
         mode="bilinear" if mode == "linear" else "nearest",
         padding_mode="zeros",
         align_corners=False,
     )[0]
-    return patch.to(volume.dtype)
+    return patch.add_(padding_value).to(volume.dtype)

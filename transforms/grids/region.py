@@ -12,6 +12,7 @@ from monai.config import KeysCollection
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms import MapTransform
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from transforms.anatomy import body_mask, lung_masks
 from transforms.errors import SettingError
@@ -22,6 +23,7 @@ from transforms.grids.resampling import resample
 logger = logging.getLogger(__name__)
 
 Region = Literal["lungs", "body", "all"]
+Box = tuple[tuple[int, ...], tuple[int, ...]]
 
 COARSE_SPACING_MM = 4.0
 """Spacing of the grid that the masks are found on: fine enough for a box, 100 times fewer voxels than a chest CT."""
@@ -40,6 +42,8 @@ class RegionOfInterestd(MapTransform):
             aerated lung.
         lungs_key: Where the coarse lung mask goes (`uint8`, 1 the patient's left, 2 the right, with its own affine;
             all zero where none were found); `None` leaves it out.
+        label_key: A label map, one of the keys: the box is widened to hold its labels, so that nothing that is to be
+            learned is cropped away.
         allow_missing_keys: Passes over keys that are not there.
     """
 
@@ -50,6 +54,7 @@ class RegionOfInterestd(MapTransform):
         *,
         margin_mm: float = 20.0,
         lungs_key: str | None = "lungs",
+        label_key: str | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -60,6 +65,7 @@ class RegionOfInterestd(MapTransform):
         self.region: Region = region
         self.margin_mm = margin_mm
         self.lungs_key = lungs_key
+        self.label_key = label_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Returns the dictionary with the volumes cropped (views, no copies) and their affines moved."""
@@ -71,6 +77,13 @@ class RegionOfInterestd(MapTransform):
         hu = resample(image, grid, coarse, mode="nearest")[0].cpu().numpy()
         mask, region, lungs, findings = _look(hu, coarse, self.region, self.lungs_key is not None)
         start, stop = _box(mask, coarse, grid, self.margin_mm) if mask is not None else ((0, 0, 0), grid.shape)
+        if self.label_key is not None and mask is not None:
+            wide = _holding(found[self.label_key], start, stop)
+            if wide != (start, stop):
+                findings.append(f"labels lie outside of the {region}: the box was widened to hold them")
+                start, stop = wide
+        for finding in findings:
+            logger.warning("%s: %s", image.meta.get("filename_or_obj", "volume"), finding)
         notes = {"region": region, "findings": [*image.meta.get("findings", []), *findings]}
         for key in self.key_iterator(found):
             found[key] = _cropped(found[key], start, stop, notes if key == first else {})
@@ -92,19 +105,15 @@ def _look(
         if lungs.any():
             return lungs > 0, "lungs", lungs, findings
         findings.append("no lungs found: the whole body was searched and no figures relative to the lungs are given")
-        logger.warning(findings[-1])
     if wanted in ("lungs", "body"):
         body = body_mask(hu, spacing)
         if body.any():
             return body, "body", lungs, findings
         findings.append("no body found: the whole volume was searched")
-        logger.warning(findings[-1])
     return None, "all", lungs, findings
 
 
-def _box(
-    mask: NDArray[np.bool_], coarse: Grid, grid: Grid, margin_mm: float
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _box(mask: NDArray[np.bool_], coarse: Grid, grid: Grid, margin_mm: float) -> Box:
     """The box of a coarse mask in the indices of another grid, with a margin."""
     axis_map = AxisMap.between(grid, coarse)
     start, stop = [0, 0, 0], list(grid.shape)
@@ -118,6 +127,18 @@ def _box(
         start[axis] = max(0, int(np.floor(ends[0] - margin)))
         stop[axis] = min(grid.shape[axis], int(np.ceil(ends[1] + margin)) + 1)
     return tuple(start), tuple(stop)
+
+
+def _holding(label: torch.Tensor, start: tuple[int, ...], stop: tuple[int, ...]) -> Box:
+    """A box, widened to hold all labels."""
+    box = ndimage.find_objects((label[0] > 0).cpu().numpy().astype(np.uint8))
+    if not box or box[0] is None:
+        return start, stop
+    sides = box[0]
+    return (
+        tuple(min(a, side.start) for a, side in zip(start, sides, strict=True)),
+        tuple(max(b, side.stop) for b, side in zip(stop, sides, strict=True)),
+    )
 
 
 def _cropped(volume: MetaTensor, start: tuple[int, ...], stop: tuple[int, ...], notes: dict[str, Any]) -> MetaTensor:

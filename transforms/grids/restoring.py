@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,8 @@ from transforms.errors import SettingError
 from transforms.grids.grid import AxisMap, Grid, placed
 from transforms.grids.resampling import resample
 
-Activation = Literal["softmax", "sigmoid", "none"]
+Activation = Literal["softmax", "sigmoid"]
+Shares = Callable[[torch.Tensor], torch.Tensor]
 
 SLAB_VOXELS = 2**22
 """Native voxels that are restored at a time: all that is ever held in floating point, times the classes."""
@@ -42,54 +44,53 @@ def restore_label_map(
         source: The network grid; it may cover only a part of the native grid, the rest is 0.
         native: The grid of the result, with the same axes.
         activation: `softmax` over the channels; `sigmoid` where each channel answers for itself, so that the voxel
-            is 0 unless one exceeds one half; `none` where the channels are shares already.
+            is 0 unless one exceeds one half.
         merge: Channels that count as one class: for each class of the result the channels whose shares are added.
 
     Returns:
         uint8 `(1, *native.shape)`, with the memory order of NIfTI (the first index runs fastest).
     """
+    has_background = activation == "softmax" or merge is not None
+    return _restore(logits, source, native, partial(_shares, activation=activation, merge=merge), has_background)
+
+
+def _restore(values: torch.Tensor, source: Grid, native: Grid, shares_of: Shares, has_background: bool) -> torch.Tensor:
     order = (2, 1, 0)
     target = native.permuted(order)
     label_map = torch.zeros(target.shape, dtype=torch.uint8)
     # Both in the order of the result's memory, so that nothing of the native grid's size is turned around.
     axes = AxisMap.between(source, target).axes
-    logits = logits.as_subclass(torch.Tensor).permute(0, *(axis + 1 for axis in axes))
+    values = values.as_subclass(torch.Tensor).permute(0, *(axis + 1 for axis in axes))
     source = source.permuted(axes)
     box = _covered(source, target)
     if all(start < stop for start, stop in box):
         inner = tuple(slice(start, stop) for start, stop in box[1:])
         for first, last in _slabs(box, target):
-            start = (first, box[1][0], box[2][0])
-            stop = (last, box[1][1], box[2][1])
-            slab = target.cropped(start, stop)
-            label_map[(slice(first, last), *inner)] = _restore_slab(logits, source, slab, activation, merge)
+            slab = target.cropped((first, box[1][0], box[2][0]), (last, box[1][1], box[2][1]))
+            shares = _slab_shares(values, source, slab, shares_of)
+            label_map[(slice(first, last), *inner)] = _largest(shares, has_background).cpu()
     return label_map.permute(order)[None]
 
 
-def _restore_slab(
-    logits: torch.Tensor,
-    source: Grid,
-    slab: Grid,
-    activation: Activation,
-    merge: Sequence[Sequence[int]] | None,
-) -> torch.Tensor:
+def _slab_shares(values: torch.Tensor, source: Grid, slab: Grid, shares_of: Shares) -> torch.Tensor:
+    """The shares of a native slab, from those network slices alone that it lies between."""
     axis_map = AxisMap.between(source, slab)
     ends = sorted((axis_map.offset[0], axis_map.scale[0] * (slab.shape[0] - 1) + axis_map.offset[0]))
     first = min(max(int(np.floor(ends[0])), 0), source.shape[0] - 1)
     last = min(max(int(np.floor(ends[1])) + 2, first + 1), source.shape[0])
     part = source.cropped((first, 0, 0), (last, *source.shape[1:]))
-    shares = resample(_shares(logits[:, first:last].contiguous(), activation, merge), part, slab)
-    if activation == "softmax" or merge is not None:
-        return shares.argmax(0).to(torch.uint8).cpu()
+    return resample(shares_of(values[:, first:last].contiguous()), part, slab)
+
+
+def _largest(shares: torch.Tensor, has_background: bool) -> torch.Tensor:
+    if has_background:
+        return shares.argmax(0).to(torch.uint8)
     best, channel = shares.max(0)
-    return torch.where(best > 0.5, channel + 1, 0).to(torch.uint8).cpu()
+    return torch.where(best > 0.5, channel + 1, 0).to(torch.uint8)
 
 
 def _shares(logits: torch.Tensor, activation: Activation, merge: Sequence[Sequence[int]] | None) -> torch.Tensor:
-    if activation == "softmax":
-        shares = logits.float().softmax(0)
-    else:
-        shares = logits.float().sigmoid() if activation == "sigmoid" else logits
+    shares = logits.float().softmax(0) if activation == "softmax" else logits.float().sigmoid()
     if merge is None:
         return shares
     return torch.stack([shares[list(channels)].sum(0) for channels in merge])
@@ -135,7 +136,7 @@ def restore_mask(
     native = Grid(shape=native_shape, affine=np.asarray(native_affine, dtype=np.float64))
     voxels = mask[0].as_subclass(torch.Tensor)
     shares = torch.stack([voxels == value for value in range(1, int(voxels.max().clamp(min=1)) + 1)])
-    return restore_label_map(shares.to(torch.bfloat16), source, native, activation="none")
+    return _restore(shares.to(torch.bfloat16), source, native, lambda slab: slab, has_background=False)
 
 
 class RestoreLabelMapd(MapTransform):

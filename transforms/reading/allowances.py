@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from transforms.errors import SettingError
 
 ALLOWANCES = {
-    "uneven": "slices that are not evenly spaced",
-    "tilt": "slices that are shifted sideways, as under gantry tilt",
     "not-hu": "voxel values that cannot be Hounsfield units",
 }
 """The kinds of `allow`, and what each lets through."""

@@ -87,3 +87,13 @@ def test_all_keeps_everything_and_air_alone_is_searched_whole():
 def test_an_unknown_region_is_refused():
     with pytest.raises(SettingError, match="liver"):
         RegionOfInterestd("image", "liver")
+
+
+def test_labels_outside_widen_the_box_and_are_said(caplog):
+    image = chest()
+    label = MetaTensor(torch.zeros_like(image, dtype=torch.uint8), affine=image.affine)
+    label[0, 2:5, 50:60, 40:45] = 1
+    out = RegionOfInterestd(["image", "label"], "lungs", label_key="label")({"image": image, "label": label})
+    assert out["label"].sum() == label.sum()
+    assert "widened" in out["image"].meta["findings"][0]
+    assert "widened" in caplog.text

@@ -1,0 +1,55 @@
+"""What a network is given of a volume: where it looks, on which grid, in which HU windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from transforms.grids import RegionOfInterestd, ToNetworkGridd
+from transforms.grids.region import Region
+from transforms.grids.resampling import Mode
+from transforms.hu_windows import HUWindowsd
+
+Step = Callable[[Mapping[Hashable, Any]], Mapping[Hashable, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkInput:
+    """The settings that training, validation and inference share, so that a network sees what it was trained on.
+
+    Attributes:
+        spacing_mm: Of the network grid along x, y, z; `None` keeps the input's along that axis.
+        orientation: Axis codes of the network grid.
+        region: What is searched: `lungs`, `body` or `all`.
+        margin_mm: Around the region of interest.
+        windows: HU windows, each one channel (:class:`transforms.HUWindowsd`).
+        scaling: `scaling`, `mean` and `std` of :class:`transforms.HUWindowsd`.
+    """
+
+    spacing_mm: Sequence[float | None]
+    orientation: str = "RAS"
+    region: Region = "lungs"
+    margin_mm: float = 20.0
+    windows: Sequence[Any] = ("lesion",)
+    scaling: Mapping[str, Any] = field(default_factory=lambda: {"scaling": "unit"})
+
+    @classmethod
+    def of(cls, settings: NetworkInput | Mapping[str, Any]) -> NetworkInput:
+        """The settings of a config's mapping."""
+        return settings if isinstance(settings, NetworkInput) else cls(**settings)
+
+    def steps(self, *, label_key: str | None = None, lungs_key: str | None = None) -> list[Step]:
+        """The transforms from the volume as read under `image` to the network's input.
+
+        Args:
+            label_key: A label map that comes along; the region is widened to hold its labels.
+            lungs_key: Where the coarse lung mask is kept.
+        """
+        keys = ["image"] if label_key is None else ["image", label_key]
+        modes: list[Mode] = ["linear", "nearest"]
+        return [
+            RegionOfInterestd(keys, self.region, margin_mm=self.margin_mm, lungs_key=lungs_key, label_key=label_key),
+            ToNetworkGridd(keys, self.spacing_mm, orientation=self.orientation, mode=modes[: len(keys)]),
+            HUWindowsd("image", self.windows, **self.scaling),
+        ]
