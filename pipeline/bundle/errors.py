@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from types import TracebackType
 
-from pipeline.cohorts.failures import root_error
-from transforms.errors import CTError, DataListError, NotFoundError, SettingError
+from transforms.errors import CTError, DataListError, NotFoundError, SettingError, root_error
 
 NOTHING_DONE = (NotFoundError, SettingError, DataListError)
 """Errors that say that the command or its data list was wrong, before any case was touched."""
@@ -23,6 +23,13 @@ def report_errors() -> None:
     Bundle configs call it first; anything that is no user's error still shows its traceback.
     """
     sys.excepthook = _report
+    # MONAI's handler shows the traceback of whatever ends a training.
+    logging.getLogger("monai.handlers.StatsHandler").addFilter(_is_no_users_error)
+
+
+def _is_no_users_error(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, Exception) or not isinstance(root_error(error), CTError)
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

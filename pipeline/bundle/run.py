@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -40,7 +41,7 @@ def run_workflow(
         bundle: The bundle's folder.
         configs: Names of files in its `configs` folder, overlays last.
         workflow_type: `train` or `infer`.
-        overrides: Values of config keys.
+        overrides: Values of config keys. Text is taken as it stands: nothing in it is evaluated.
 
     Returns:
         The workflow, after it has run.
@@ -57,12 +58,24 @@ def run_workflow(
         meta_file=str(bundle / "configs" / "metadata.json"),
         logging_file=False,
         workflow_type=workflow_type,
-        bundle_root=str(bundle),
-        **overrides,
+        bundle_root=_literal(str(bundle)),
+        **{key: _literal(value) for key, value in overrides.items()},
     )
-    workflow.initialize()
+    hook = sys.excepthook
     try:
+        workflow.initialize()
         workflow.run()
     finally:
         workflow.finalize()
+        # The configs change how this interpreter ends; a caller's stays as it was.
+        sys.excepthook = hook
     return workflow
+
+
+def _literal(value: Any) -> Any:
+    """A value that MONAI's config language takes as it stands: there `$` begins a program, `@` and `%` a reference."""
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    if isinstance(value, str) and value.startswith(("$", "@", "%")):
+        return f"./{value}"
+    return value

@@ -14,8 +14,7 @@ def reporting() -> Iterator[None]:
         yield
     except Exception as error:  # boundary: the command line's end; what is no user's error is raised again
         from pipeline.bundle.errors import exit_status
-        from pipeline.cohorts.failures import root_error
-        from transforms.errors import CTError
+        from transforms.errors import CTError, root_error
 
         root = root_error(error)
         if not isinstance(root, CTError):

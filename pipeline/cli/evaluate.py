@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+OWN_NAMES = frozenset({"labels", "label", "truth", "mask"})
+"""Stems that say nothing about the case: its folder's name does."""
 
 
 @click.command()
@@ -16,11 +18,12 @@ SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for metrics.csv and .json."
 )
 @click.option("--bundle", default="ct_lesion_segmentation", show_default=True, help="Whose classes are compared.")
-def evaluate(predictions: Path, references: Path, output: Path, bundle: str) -> None:
+@click.option("--config", default="inference.yaml", show_default=True, help="Its config that names them: binary.yaml.")
+def evaluate(predictions: Path, references: Path, output: Path, bundle: str, config: str) -> None:
     """Compare label maps with reference masks: Dice, HD95 and normalised surface Dice by case and class.
 
     PREDICTIONS and REFERENCES are two files, or two folders whose files are matched by case name: a file's stem, or
-    its folder for files named labels.
+    its folder for files named labels, truth or mask.
     """
     from pipeline.bundle import find_bundle
     from pipeline.bundle.classes import bundle_classes
@@ -31,7 +34,7 @@ def evaluate(predictions: Path, references: Path, output: Path, bundle: str) -> 
     pairs, alone = _pairs(predictions, references)
     for path in alone:
         click.echo(f"without a partner: {path}", err=True)
-    classes = bundle_classes(find_bundle(bundle))
+    classes = bundle_classes(find_bundle(bundle), config)
     cases = {name: compare_files(prediction, reference, classes) for name, (prediction, reference) in pairs.items()}
     write_metrics(output, cases)
     click.echo(f"{'case':<24} {'class':<18} {'Dice':>6} {'HD95 mm':>8} {'NSD':>6}")
@@ -57,16 +60,27 @@ def _pairs(predictions: Path, references: Path) -> tuple[dict[str, tuple[Path, P
     return pairs, [path for side in (ours, theirs) for name, path in side.items() if name not in pairs]
 
 
-def _label_maps(folder: Path) -> dict[str, Path]:
-    if folder.is_file():
-        return {_name(folder): folder}
-    return {
-        _name(path): path
-        for path in sorted(folder.rglob("*"))
-        if path.name.endswith(SUFFIXES) and not path.name.startswith(("lungs.", "."))
-    }
+def _label_maps(place: Path) -> dict[str, Path]:
+    from transforms.errors import DataListError
+    from transforms.file_kinds import is_hidden, stem, volume_format
+
+    files: Iterable[Path] = [place] if place.is_file() else sorted(place.rglob("*"))
+    named: dict[str, Path] = {}
+    for path in files:
+        if volume_format(path) is None or is_hidden(path) or stem(path) in ("lungs", "lungs_truth", "probabilities"):
+            continue
+        if (name := _name(path)) in named:
+            raise DataListError(
+                "two label maps have the same case name",
+                where=place,
+                found=f"{named[name]} and {path}",
+                remedy="Name each after its case, or put it into the case's folder as labels.nii.gz",
+            )
+        named[name] = path
+    return named
 
 
 def _name(path: Path) -> str:
-    stem = next((path.name.removesuffix(suffix) for suffix in SUFFIXES if path.name.endswith(suffix)), path.name)
-    return path.parent.name if stem in ("labels", "truth", "label", "mask") else stem
+    from transforms.file_kinds import stem
+
+    return path.absolute().parent.name if stem(path) in OWN_NAMES else stem(path)

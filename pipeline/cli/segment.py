@@ -60,9 +60,8 @@ def segment(
         "pattern": pattern,
         "allow": list(allow),
         "write": write.split(",") if write else None,
+        "device": device,
     }
-    if device != "auto":
-        overrides["device"] = f"$pipeline.inference.select_device({device!r})"
     if weights is not None:
         overrides["weights"] = str(weights)
     configs = ["inference.yaml", *OVERLAYS[variant], *(["binary.yaml"] if binary else [])]

@@ -9,8 +9,9 @@ from typing import Any
 from monai.data import Dataset
 from monai.transforms import Compose
 
-from pipeline.cohorts.failures import Failure, case_name, root_error
+from pipeline.cohorts.failures import Failure, case_name
 from pipeline.datasets.studies import Case
+from transforms.errors import root_error
 
 
 class CaseDataset(Dataset):

@@ -13,8 +13,8 @@ from monai.engines import SupervisedEvaluator
 from monai.engines.utils import IterationEvents, engine_apply_transform
 from torch.utils.data import DataLoader
 
-from pipeline.cohorts.failures import Failure, root_error
-from transforms.errors import CTError, NotFoundError
+from pipeline.cohorts.failures import Failure
+from transforms.errors import CTError, NotFoundError, root_error
 
 
 class CasesFailedError(CTError):

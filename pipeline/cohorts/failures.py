@@ -35,16 +35,6 @@ class Failure:
         )
 
 
-def root_error(error: Exception) -> Exception:
-    """The user's error that an exception was raised from (MONAI wraps what its transforms raise), or itself."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, CTError):
-            return cause
-        cause = cause.__cause__ or cause.__context__
-    return error
-
-
 def case_name(item: Mapping[str, object]) -> str:
     """The name of a data list's item."""
     return str(item.get("case", item.get("image", "case")))

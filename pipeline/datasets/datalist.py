@@ -21,7 +21,12 @@ MAX_NAMED = 5
 
 
 def load_datalist(
-    dataset_dir: str | PathLike[str], split: Split, *, validation_fraction: float = 0.2, seed: int = 0
+    dataset_dir: str | PathLike[str],
+    split: Split,
+    *,
+    validation_fraction: float = 0.2,
+    seed: int = 0,
+    labelled: bool = False,
 ) -> list[dict[str, str]]:
     """The items of one split: `case`, `image`, and `label` where there is one, paths absolute.
 
@@ -35,6 +40,7 @@ def load_datalist(
         split: `training`, `validation` or `test`.
         validation_fraction: Share of training cases set apart where no validation is listed, 0 to below 1.
         seed: Another seed sets other cases apart.
+        labelled: Every case of the split must have a label.
 
     Raises:
         DataListError: When the folder or the list is wrong, files are missing, a case stands twice, the split is
@@ -59,7 +65,15 @@ def load_datalist(
             found=", ".join(f"{len(items)} {name}" for name, items in splits.items() if items) or "no cases at all",
             remedy="List some in dataset.json, or add files",
         )
-    return splits.get(split, [])
+    items = splits.get(split, [])
+    if labelled and (bare := [item["case"] for item in items if "label" not in item]):
+        raise DataListError(
+            f"cases of the split {split!r} have no label",
+            where=root,
+            found=f"{len(bare)} of {len(items)}: {', '.join(bare[:5])}",
+            remedy="Give each a `label` in dataset.json, or use another split",
+        )
+    return items
 
 
 def _check_files(entries: Mapping[str, Sequence[Entry]], root: Path) -> None:

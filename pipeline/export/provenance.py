@@ -131,13 +131,13 @@ def voxel_hash(volume: npt.NDArray[Any]) -> str:
     """Hash a volume's voxels.
 
     Args:
-        volume: ``(X, Y, Z)``, of any type. Hashed in C order, a plane of constant x at a time.
+        volume: ``(X, Y, Z)``, of any type. Hashed slice by slice along the last axis, x fastest, as NIfTI stores it.
 
     Returns:
         ``blake2b:`` and 32 hexadecimal digits.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for plane in volume:
+    for plane in volume.transpose(2, 1, 0):
         digest.update(np.ascontiguousarray(plane).data)
     return f"blake2b:{digest.hexdigest()}"
 

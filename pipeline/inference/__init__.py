@@ -1,8 +1,9 @@
 """Volumes through networks: overlapping patches in 3D, whole slices in 2.5D, one interface."""
 
 from pipeline.inference.device import select_device
+from pipeline.inference.mode import is_exact
 from pipeline.inference.patches import PatchInferer
 from pipeline.inference.precision import Precision, autocast, resolve
 from pipeline.inference.slabs import SlabInferer
 
-__all__ = ["PatchInferer", "Precision", "SlabInferer", "autocast", "resolve", "select_device"]
+__all__ = ["PatchInferer", "Precision", "SlabInferer", "autocast", "is_exact", "resolve", "select_device"]

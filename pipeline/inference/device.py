@@ -9,15 +9,16 @@ import torch
 from transforms.errors import SettingError
 
 
-def select_device(name: str = "auto") -> torch.device:
+def select_device(name: str | torch.device = "auto") -> torch.device:
     """The device of a name.
 
     Args:
-        name: `auto` (the first GPU where there is one, else the CPU), `cpu`, `cuda` or `cuda:N`.
+        name: `auto` (the first GPU where there is one, else the CPU), `cpu`, `cuda` or `cuda:N`; or a device.
 
     Raises:
         SettingError: When there is no such device.
     """
+    name = str(name)
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     if name == "cpu":

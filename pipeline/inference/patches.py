@@ -13,7 +13,7 @@ from monai.inferers import Inferer
 from monai.utils import BlendMode
 from torch.nn import functional
 
-from pipeline.inference.precision import Precision, autocast
+from pipeline.inference.precision import Precision, autocast, check_precision
 from transforms.errors import SettingError
 
 Network = Callable[..., torch.Tensor]
@@ -35,7 +35,7 @@ class PatchInferer(Inferer):
         progress: Called with the number of patches done and the total after each batch.
 
     Raises:
-        SettingError: When the overlap is not in `[0, 1)`.
+        SettingError: When the overlap is not in `[0, 1)`, or the precision is unknown.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class PatchInferer(Inferer):
         self.patch_size = tuple(int(size) for size in patch_size)
         self.overlap = overlap
         self.batch_size = batch_size
-        self.precision: Precision = precision
+        self.precision = check_precision(precision)
         self.device = None if device is None else torch.device(device)
         self.padding_value = padding_value
         self.progress = progress
@@ -81,7 +81,8 @@ class PatchInferer(Inferer):
             sides = [side for pad in reversed(padding) for side in (pad // 2, pad - pad // 2)]
             plain = functional.pad(plain, sides, value=self.padding_value)
         with torch.no_grad():
-            blended = torch.stack([self._blend(volume, network, *args, **kwargs) for volume in plain])
+            volumes = [self._blend(volume, network, *args, **kwargs) for volume in plain]
+        blended = volumes[0][None] if len(volumes) == 1 else torch.stack(volumes)
         inside = tuple(slice(pad // 2, pad // 2 + extent) for pad, extent in zip(padding, shape, strict=True))
         logits = blended[(slice(None), slice(None), *inside)]
         return MetaTensor(logits, meta=inputs.meta) if isinstance(inputs, MetaTensor) else logits

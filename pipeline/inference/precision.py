@@ -12,10 +12,8 @@ from transforms.errors import SettingError
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
-def resolve(precision: Precision, device: torch.device) -> torch.dtype:
-    """The number format that `precision` means on a device.
-
-    `auto` is float16 on CUDA, bfloat16 on processors that compute in it (AVX512-BF16, AMX), else float32.
+def check_precision(precision: Precision) -> Precision:
+    """Makes sure that a name of :data:`Precision` is one, before any work is done.
 
     Raises:
         SettingError: When the name is unknown.
@@ -24,7 +22,18 @@ def resolve(precision: Precision, device: torch.device) -> torch.dtype:
         raise SettingError(
             "the precision is unknown", where="precision", found=precision, expected=", ".join(get_args(Precision))
         )
-    if precision != "auto":
+    return precision
+
+
+def resolve(precision: Precision, device: torch.device) -> torch.dtype:
+    """The number format that `precision` means on a device.
+
+    `auto` is float16 on CUDA, bfloat16 on processors that compute in it (AVX512-BF16, AMX), else float32.
+
+    Raises:
+        SettingError: When the name is unknown.
+    """
+    if check_precision(precision) != "auto":
         chosen: torch.dtype = getattr(torch, precision)
         return chosen
     if device.type == "cuda":

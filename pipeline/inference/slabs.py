@@ -10,7 +10,7 @@ from monai.data.meta_tensor import MetaTensor
 from monai.inferers import Inferer
 from torch.nn import functional
 
-from pipeline.inference.precision import Precision, autocast
+from pipeline.inference.precision import Precision, autocast, check_precision
 from transforms.errors import SettingError
 from transforms.slabs import axial_slabs, check_slices
 
@@ -33,7 +33,7 @@ class SlabInferer(Inferer):
         progress: Called with the number of slices done and the total after each batch.
 
     Raises:
-        SettingError: When `slices` is even or not positive.
+        SettingError: When `slices` is even or not positive, or the precision is unknown.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class SlabInferer(Inferer):
             raise SettingError("slices cannot be padded to such a multiple", where="multiple_of", found=multiple_of)
         self.batch_size = batch_size
         self.multiple_of = multiple_of
-        self.precision: Precision = precision
+        self.precision = check_precision(precision)
         self.device = None if device is None else torch.device(device)
         self.padding_value = padding_value
         self.progress = progress
@@ -72,7 +72,8 @@ class SlabInferer(Inferer):
         """
         plain = inputs.as_subclass(torch.Tensor)
         with torch.no_grad():
-            logits = torch.stack([self._slices(volume, network, *args, **kwargs) for volume in plain])
+            volumes = [self._slices(volume, network, *args, **kwargs) for volume in plain]
+        logits = volumes[0][None] if len(volumes) == 1 else torch.stack(volumes)
         return MetaTensor(logits, meta=inputs.meta) if isinstance(inputs, MetaTensor) else logits
 
     def _slices(self, volume: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:

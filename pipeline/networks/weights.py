@@ -60,6 +60,7 @@ def prepare(
     *,
     memory_format: torch.memory_format = torch.contiguous_format,
     weights: str | Path | None = None,
+    sha256: str | None = None,
 ) -> Network:
     """Brings a network to a device, with weights where a file is given, for training.
 
@@ -69,6 +70,7 @@ def prepare(
         memory_format: Of its convolutions: `torch.channels_last` (2D) and `torch.channels_last_3d` are faster on
             processors and tensor cores.
         weights: A state dict file to start from.
+        sha256: What its hash must be; not checked when `None`.
 
     Returns:
         The same network.
@@ -77,7 +79,7 @@ def prepare(
         NotFoundError: See :func:`load_weights`.
     """
     if weights is not None:
-        load_weights(network, weights)
+        load_weights(network, weights, sha256=sha256)
     # The stubs of Module.to know no memory format together with a device.
     network.to(device)
     network.to(memory_format=memory_format)  # type: ignore[call-overload]

@@ -6,6 +6,8 @@ import logging
 import time
 from typing import Any
 
+import torch
+from ignite import distributed
 from ignite.engine import Engine, Events
 
 logger = logging.getLogger(__name__)
@@ -15,7 +17,8 @@ class TrainingBudget:
     """Handler that ends a training after `max_minutes`, and tells how much of the budget is used.
 
     The schedule asks :meth:`used`, so it ends where the training ends, whichever limit is met first. Minutes of
-    earlier runs that were resumed count.
+    earlier runs that were resumed count. Of several processes the first one's clock counts for all: they must end
+    together, and with the same learning rate.
 
     Args:
         max_epochs: Epochs of the trainer.
@@ -36,7 +39,8 @@ class TrainingBudget:
 
     def elapsed_s(self) -> float:
         """Seconds that this training has taken, over all its runs."""
-        return self._earlier_s + time.monotonic() - self._begun
+        own = self._own_elapsed_s()
+        return own if distributed.get_world_size() == 1 else float(torch.as_tensor(distributed.broadcast(own)))
 
     def used(self, engine: Engine) -> float:
         """Share of the budget that is used, 0 to 1."""
@@ -48,15 +52,19 @@ class TrainingBudget:
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs."""
-        return {"elapsed_s": self.elapsed_s()}
+        return {"elapsed_s": self._own_elapsed_s()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes over from an earlier run."""
         self._earlier_s = float(state["elapsed_s"])
         self._begun = time.monotonic()
 
+    def _own_elapsed_s(self) -> float:
+        return self._earlier_s + time.monotonic() - self._begun
+
     def _start(self, engine: Engine) -> None:
         self._begun = time.monotonic()
+        self._end_when_used_up(engine)
 
     def _end_when_used_up(self, engine: Engine) -> None:
         if self.max_minutes and self.elapsed_s() >= 60 * self.max_minutes:

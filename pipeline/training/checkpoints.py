@@ -86,6 +86,8 @@ class Checkpoints:
         try:
             for name, state in self.states.items():
                 state.load_state_dict(content[name])
+            if (scaler := getattr(engine, "scaler", None)) is not None:
+                scaler.load_state_dict(content["scaler"])
             engine.state.epoch = int(content["epoch"])
             engine.state.iteration = int(content["iteration"])
             self.best = content["best"]
@@ -119,6 +121,8 @@ class Checkpoints:
         if distributed.get_rank() != 0:
             return
         content: dict[str, Any] = {name: state.state_dict() for name, state in self.states.items()}
+        if (scaler := getattr(engine, "scaler", None)) is not None:
+            content["scaler"] = scaler.state_dict()
         content |= {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": self.best}
         path = make_folder(self.folder) / "last.pt"
         with replacing(path) as temporary:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from monai.inferers import Inferer
 
-from pipeline.inference.precision import Precision, autocast
+from pipeline.inference.precision import Precision, autocast, check_precision
 
 
 class AutocastInferer(Inferer):
@@ -23,7 +23,7 @@ class AutocastInferer(Inferer):
 
     def __init__(self, precision: Precision = "auto") -> None:
         super().__init__()
-        self.precision: Precision = precision
+        self.precision = check_precision(precision)
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """Logits of a batch, float32."""

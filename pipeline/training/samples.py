@@ -11,9 +11,24 @@ import torch
 from ignite import distributed
 from monai.data import CacheDataset
 from monai.transforms import Compose
-from torch.utils.data import Sampler
+from torch.utils.data import Sampler, get_worker_info
 
-from transforms.errors import DataListError
+from transforms.errors import CTError, DataListError, root_error
+
+
+class SampleError(CTError):
+    """A user's error in a process that loads samples.
+
+    Of an exception in a worker torch hands on the class and the printed traceback, and calls the one with the other:
+    the message is taken out of it here.
+
+    Args:
+        printed: The message, or a printed traceback that ends with it.
+    """
+
+    def __init__(self, printed: str) -> None:
+        message = printed.rsplit(f"{type(self).__name__}: ", maxsplit=1)[-1]
+        super().__init__(message.strip().removesuffix("."))
 
 
 class SampleDataset(CacheDataset):
@@ -48,13 +63,22 @@ class SampleDataset(CacheDataset):
         if not data:
             raise DataListError("there are no cases to train on", remedy="List some under `training` in dataset.json")
         self.seed = seed
-        super().__init__(data, transform, cache_rate=cache_rate, num_workers=cache_workers, progress=progress)
+        # Random transforms make new tensors: a copy of the whole case for each patch would only cost time.
+        super().__init__(
+            data, transform, cache_rate=cache_rate, num_workers=cache_workers, progress=progress, copy_cache=False
+        )
 
     def __getitem__(self, index: int) -> Any:  # type: ignore[override]
         """The sample of an index."""
         sample_seed = _mixed(self.seed, index)
         self.transform.set_random_state(seed=sample_seed)
-        return super().__getitem__(index % len(self.data))
+        try:
+            return super().__getitem__(index % len(self.data))
+        except RuntimeError as error:  # what MONAI makes of whatever a transform raises
+            root = root_error(error)
+            if get_worker_info() is None or not isinstance(root, CTError):
+                raise
+            raise SampleError(str(root)) from error
 
 
 class SampleSampler(Sampler[int]):
