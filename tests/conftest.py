@@ -1,0 +1,63 @@
+"""Real commands for the tests."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+REPOSITORY = Path(__file__).parents[1]
+# The tests' own processes share two or three cores: threads of each would only fight.
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A function that runs `monai.bundle` or `ctvol` in a fork of a Python that has imported them (warm_python.py)."""
+    folder, numbers = tmp_path_factory.mktemp("outputs"), count()
+    script = [sys.executable, "-P", str(Path(__file__).with_name("warm_python.py"))]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(script, env=ENVIRONMENT, **pipes) as python:
+        assert python.stdin is not None
+        assert python.stdout is not None
+        assert python.stdout.readline() == "ready\n"
+
+        def run(command: str, *arguments: object, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+            out, err = (folder / f"{next(numbers)}.{name}" for name in ("out", "err"))
+            texts = [str(argument) for argument in arguments]
+            request = {"command": command, "arguments": texts, "folder": str(cwd), "out": str(out), "err": str(err)}
+            python.stdin.write(json.dumps(request) + "\n")
+            python.stdin.flush()
+            status = int(python.stdout.readline())
+            return subprocess.CompletedProcess([command, *texts], status, out.read_text(), err.read_text())
+
+        yield run
+        python.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def run_ctvol(warm_python: Run) -> Run:
+    """A function that runs `ctvol` with arguments."""
+
+    def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+        return warm_python("ctvol", *arguments, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_cold() -> Run:
+    """A function that runs `python -P` with arguments, in a process of its own."""
+
+    def run(*arguments: object, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-P", *(str(argument) for argument in arguments)]
+        return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+    return run
