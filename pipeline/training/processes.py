@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -28,8 +29,11 @@ def join(backend: str, device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if not processes.is_initialized():
+        hook = sys.excepthook
         try:
             processes.init_process_group(backend=backend)
+            # torch wraps the hook in one of its own, which loses what it says where it ends the process.
+            sys.excepthook = hook
         except ValueError as error:
             raise SettingError(
                 "this configuration is for several processes",
