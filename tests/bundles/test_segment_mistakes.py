@@ -85,6 +85,14 @@ def test_a_path_that_is_not_there(segment, tmp_path, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_process_of_its_own_ends_with_the_message_and_the_status_too(run_cold, tiny_bundle, tmp_path, message):
+    config = tiny_bundle / "configs" / "inference.yaml"
+    command = ["-m", "monai.bundle", "run", "--config_file", config, "--bundle_root", tiny_bundle]
+    result = run_cold(*command, "--dataset_dir", tmp_path / "nowhere", "--output_dir", tmp_path / "out")
+    assert result.returncode == 2
+    assert "there is no such file or folder" in message(result)
+
+
 @pytest.mark.parametrize("content", [None, "notes.txt", "mr.dcm"])
 def test_a_folder_without_ct(segment, study, tmp_path, message, content):
     folder = tmp_path / "folder"
