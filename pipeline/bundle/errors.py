@@ -6,6 +6,8 @@ import logging
 import sys
 from types import TracebackType
 
+from monai.apps.utils import get_logger
+
 from transforms.errors import CTError, DataListError, NotFoundError, SettingError, root_error
 
 NOTHING_DONE = (NotFoundError, SettingError, DataListError)
@@ -23,8 +25,9 @@ def report_errors() -> None:
     Bundle configs call it first; anything that is no user's error still shows its traceback.
     """
     sys.excepthook = _report
-    # MONAI's handler shows the traceback of whatever ends a training.
-    logging.getLogger("monai.handlers.StatsHandler").addFilter(_is_no_users_error)
+    # MONAI's handler shows the traceback of whatever ends a training. Its own function makes its logger: one that is
+    # there already would get no handler.
+    get_logger("monai.handlers.StatsHandler").addFilter(_is_no_users_error)
 
 
 def _is_no_users_error(record: logging.LogRecord) -> bool:
