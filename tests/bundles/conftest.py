@@ -14,6 +14,7 @@ import torch
 import yaml
 from monai.networks.nets import UNet
 
+from pipeline.bundle.hashes import publish_hashes
 from pipeline.networks import UNetELU
 from pipeline.phantom import Phantom, PhantomFiles, PhantomSpec, make_phantom, write_phantom
 
@@ -106,6 +107,7 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Pat
     (folder / "models").mkdir()
     shutil.copy(weights["3d"], folder / "models" / "model.pt")
     shutil.copy(weights["2.5d"], folder / "models" / "model_2_5d.pt")
+    publish_hashes(folder)
     return folder
 
 
