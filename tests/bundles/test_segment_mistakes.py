@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -138,6 +139,15 @@ def test_weights_that_are_no_weights(segment, study, tmp_path, message):
     result = segment(study["nifti"].ct, tmp_path / "out", weights=tmp_path / "model.pt")
     assert result.returncode != 0
     assert str(tmp_path / "model.pt") in message(result)
+    assert not (tmp_path / "out").exists()
+
+
+def test_shipped_weights_that_were_changed(run_bundle, tiny_bundle, weights, study, tmp_path, message):
+    changed = shutil.copytree(tiny_bundle, tmp_path / "changed")
+    shutil.copy(weights["two"], changed / "models" / "model.pt")
+    result = run_bundle(changed, "inference", {"dataset_dir": study["nifti"].ct, "output_dir": tmp_path / "out"})
+    assert result.returncode != 0
+    assert "the weights are not the ones that the bundle was published with" in message(result)
     assert not (tmp_path / "out").exists()
 
 
