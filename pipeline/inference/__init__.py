@@ -5,5 +5,15 @@ from pipeline.inference.mode import is_exact
 from pipeline.inference.patches import PatchInferer
 from pipeline.inference.precision import Precision, autocast, resolve
 from pipeline.inference.slabs import SlabInferer
+from pipeline.inference.volume import VolumeInferer
 
-__all__ = ["PatchInferer", "Precision", "SlabInferer", "autocast", "is_exact", "resolve", "select_device"]
+__all__ = [
+    "PatchInferer",
+    "Precision",
+    "SlabInferer",
+    "VolumeInferer",
+    "autocast",
+    "is_exact",
+    "resolve",
+    "select_device",
+]
