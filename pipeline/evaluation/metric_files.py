@@ -25,7 +25,7 @@ def write_metrics(
     *,
     tolerance_mm: float | Mapping[str, float] = TOLERANCE_MM,
 ) -> None:
-    """Write ``metrics.csv`` (a row a case and class) and ``metrics.json`` (the summary).
+    """Write ``metrics.csv`` (a row a case and class) and ``metrics.json`` (the summary and each case).
 
     Args:
         folder: Where to; created where missing.
@@ -43,7 +43,8 @@ def write_metrics(
             for name, metrics in classes.items():
                 writer.writerow([case, name, *(round(value, 6) for value in asdict(metrics).values())])
     tolerance = dict(tolerance_mm) if isinstance(tolerance_mm, Mapping) else tolerance_mm
-    write_json(target / "metrics.json", {"tolerance_mm": tolerance, **summarise(cases)})
+    per_case = {case: {name: asdict(metrics) for name, metrics in classes.items()} for case, classes in cases.items()}
+    write_json(target / "metrics.json", {"tolerance_mm": tolerance, **summarise(cases), "per_case": per_case})
 
 
 def summarise(cases: MetricsByCase) -> dict[str, Any]:
