@@ -39,7 +39,13 @@ def places(tmp_path_factory):
     write_phantom_dataset(
         folder / "data", seeds={"training": [1, 2], "validation": [3]}, spacing_mm=(5, 5, 5), workers=1
     )
-    return {"STUDY": str(study), "DATA": str(folder / "data"), "OUT": str(folder / "out"), "RUN": str(folder / "run")}
+    return {
+        "STUDY": str(study),
+        "DATA": str(folder / "data"),
+        "OUT": str(folder / "out"),
+        "RUN": str(folder / "run"),
+        "RUN_BINARY": str(folder / "binary"),
+    }
 
 
 def ready_to_run(command: str, places: dict[str, str]) -> list[str]:
