@@ -121,4 +121,4 @@ def _triple(values: Sequence[int] | NDArray[np.int_] | torch.Size) -> tuple[int,
 
 
 def _matrix(affine: torch.Tensor | NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array(torch.as_tensor(affine).detach().cpu(), dtype=np.float64).reshape(4, 4)
+    return np.array(torch.as_tensor(affine).detach().cpu().numpy(), dtype=np.float64).reshape(4, 4)

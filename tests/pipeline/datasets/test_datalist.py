@@ -115,7 +115,7 @@ class TestSplitting:
             load_datalist(decathlon(tmp_path, count=1), "validation")
 
 
-def refused(root, *parts, split="training"):
+def expect_refusal(root, *parts, split="training"):
     with pytest.raises(DataListError) as caught:
         load_datalist(root, split)
     assert caught.value.remedy
@@ -128,20 +128,22 @@ class TestFaults:
         for number in range(2):
             (own / f"training{number}_ct.nii.gz").unlink()
             (own / f"test{number}_mask.nii.gz").unlink()
-        refused(own, "4 fault(s)", "training[0] image", "test[1] label", "does not exist")
+        expect_refusal(own, "4 fault(s)", "training[0] image", "test[1] label", "does not exist")
 
     def test_many_faults_are_cut(self, tmp_path):
         items = [{"image": f"{n}.nii", "label": f"{n}.nii"} for n in range(20)]
-        refused(listing(tmp_path, {"training": items}), "40 fault(s)", "; ...")
+        expect_refusal(listing(tmp_path, {"training": items}), "40 fault(s)", "; ...")
 
     def test_a_case_in_two_splits(self, tmp_path):
         item = pair(tmp_path, "a")
         again = item | {"image": f"./{item['image']}"}
-        refused(listing(tmp_path, {"training": [item], "test": [again]}), "test[0] is the case of training[0] again")
+        expect_refusal(
+            listing(tmp_path, {"training": [item], "test": [again]}), "test[0] is the case of training[0] again"
+        )
 
     def test_a_name_in_two_splits(self, tmp_path):
         items = [pair(tmp_path, name) | {"case": "one"} for name in "ab"]
-        refused(listing(tmp_path, {"training": items[:1], "test": items[1:]}), "one in training and test")
+        expect_refusal(listing(tmp_path, {"training": items[:1], "test": items[1:]}), "one in training and test")
 
     @pytest.mark.parametrize(
         ("content", "part"),
@@ -157,20 +159,20 @@ class TestFaults:
         ],
     )
     def test_malformed_lists(self, tmp_path, content, part):
-        refused(listing(tmp_path, content), part)
+        expect_refusal(listing(tmp_path, content), part)
 
     def test_no_data_set(self, tmp_path):
-        refused(tmp_path, "no dataset.json", "imagesTr")
+        expect_refusal(tmp_path, "no dataset.json", "imagesTr")
 
     def test_missing_label_in_folders(self, tmp_path):
         root = decathlon(tmp_path)
         (root / "labelsTr" / "lung_3.nii.gz").unlink()
-        refused(root, "1 fault(s)", "labelsTr/lung_3.nii.gz does not exist")
+        expect_refusal(root, "1 fault(s)", "labelsTr/lung_3.nii.gz does not exist")
 
     def test_unknown_split(self, own):
-        refused(own, "found 'train'", "training, validation, test", split="train")
+        expect_refusal(own, "found 'train'", "training, validation, test", split="train")
 
     def test_empty_split(self, tmp_path):
-        refused(
+        expect_refusal(
             listing(tmp_path, {"training": [pair(tmp_path, "a")]}), "'test' has no cases", "1 training", split="test"
         )

@@ -24,7 +24,7 @@ def zipped(dicom_series, tmp_path):
     return series, path
 
 
-def refused(path, *parts):
+def expect_refusal(path, *parts):
     with pytest.raises(UnreadableError) as caught:
         read_ct(path)
     for part in (str(path), *parts, "Unpack it yourself"):
@@ -61,7 +61,7 @@ def test_sources_can_be_opened_again(zipped):
 def test_members_stay_inside(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "study.zip", "w") as opened:
         opened.writestr(name, b"x")
-    refused(tmp_path / "study.zip", "outside of the archive", "evil.dcm")
+    expect_refusal(tmp_path / "study.zip", "outside of the archive", "evil.dcm")
     assert not list(tmp_path.parent.rglob("evil.dcm"))
 
 
@@ -70,15 +70,15 @@ def test_links_are_refused(tmp_path):
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "study.zip", "w") as opened:
         opened.writestr(link, "/etc/passwd")
-    refused(tmp_path / "study.zip", "holds a link", "link.dcm")
+    expect_refusal(tmp_path / "study.zip", "holds a link", "link.dcm")
 
 
 def test_declared_size_and_number_are_bounded(zipped, monkeypatch):
     monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 1000)
-    refused(zipped[1], "too large", "at most")
+    expect_refusal(zipped[1], "too large", "at most")
     monkeypatch.undo()
     monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
-    refused(zipped[1], "too large", "6 files")
+    expect_refusal(zipped[1], "too large", "6 files")
 
 
 def test_actual_size_is_bounded(tmp_path):
@@ -95,13 +95,13 @@ class _Endless:
 def test_corrupt_archive(zipped, tmp_path):
     content = zipped[1].read_bytes()
     (tmp_path / "cut.zip").write_bytes(content[: len(content) // 2])
-    refused(tmp_path / "cut.zip", "corrupt")
+    expect_refusal(tmp_path / "cut.zip", "corrupt")
     damaged = bytearray(content)
     damaged[200:230] = bytes(30)
     (tmp_path / "damaged.zip").write_bytes(bytes(damaged))
-    refused(tmp_path / "damaged.zip", "corrupt")
+    expect_refusal(tmp_path / "damaged.zip", "corrupt")
     (tmp_path / "text.zip").write_text("no archive")
-    refused(tmp_path / "text.zip", "corrupt")
+    expect_refusal(tmp_path / "text.zip", "corrupt")
 
 
 def test_archive_without_ct(tmp_path):

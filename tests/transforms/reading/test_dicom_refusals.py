@@ -22,7 +22,7 @@ from transforms.reading import LoadCTd, read_ct
 
 
 @pytest.fixture
-def refusal(caplog):
+def expect_refusal(caplog):
     """Reads a path that must be refused; checks the message for its parts and for the patient."""
 
     def check(kind, path, *parts, **options):
@@ -44,22 +44,24 @@ def move(dataset, dx=0.0, dy=0.0, dz=0.0):
     dataset.ImagePositionPatient = [x + dx, y + dy, z + dz]
 
 
-def test_missing_slice(dicom_series, refusal):
+def test_missing_slice(dicom_series, expect_refusal):
     series = dicom_series()
     del series.slices[2]
-    refusal(GeometryError, series.write(), "1 slice(s) seem to be missing", "4.00 mm (1x)", "2.00 mm (2x)", "_001.dcm")
+    expect_refusal(
+        GeometryError, series.write(), "1 slice(s) seem to be missing", "4.00 mm (1x)", "2.00 mm (2x)", "_001.dcm"
+    )
 
 
-def test_missing_slice_near_the_end_of_a_long_series(dicom_series, refusal):
+def test_missing_slice_near_the_end_of_a_long_series(dicom_series, expect_refusal):
     series = dicom_series(shape=(2, 2, 60), spacing=(1, 1, 0.5))
     del series.slices[58]
-    refusal(GeometryError, series.write(), "1 slice(s) seem to be missing")
+    expect_refusal(GeometryError, series.write(), "1 slice(s) seem to be missing")
 
 
-def test_uneven_spacing(dicom_series, refusal):
+def test_uneven_spacing(dicom_series, expect_refusal):
     series = dicom_series()
     move(series.slices[4], dz=0.7)
-    refusal(GeometryError, series.write(), "not evenly spaced", "2.70 mm", "0.05 mm of an even grid")
+    expect_refusal(GeometryError, series.write(), "not evenly spaced", "2.70 mm", "0.05 mm of an even grid")
 
 
 def test_header_rounding_is_no_uneven_spacing(dicom_series):
@@ -68,91 +70,91 @@ def test_header_rounding_is_no_uneven_spacing(dicom_series):
     assert read_ct(series.write()).affine[2, 2] == pytest.approx(2.0)
 
 
-def test_gantry_tilt(dicom_series, refusal):
+def test_gantry_tilt(dicom_series, expect_refusal):
     series = dicom_series()
     for k, dataset in enumerate(series.slices):
         move(dataset, dy=k * 2.0 * np.tan(np.radians(15)))
-    refusal(GeometryError, series.write(), "gantry tilt", "15.0 degrees")
+    expect_refusal(GeometryError, series.write(), "gantry tilt", "15.0 degrees")
 
 
-def test_mixed_orientation(dicom_series, refusal):
+def test_mixed_orientation(dicom_series, expect_refusal):
     series = dicom_series()
     series.slices[3].ImageOrientationPatient = [1, 0, 0, 0, 0, 1]
     folder = series.write()
-    refusal(GeometryError, folder, "differ in ImageOrientationPatient", "_003.dcm", "1 0 0 0 0 1", "1 0 0 0 1 0")
+    expect_refusal(GeometryError, folder, "differ in ImageOrientationPatient", "_003.dcm", "1 0 0 0 0 1", "1 0 0 0 1 0")
 
 
-def test_mixed_size(dicom_series, refusal):
+def test_mixed_size(dicom_series, expect_refusal):
     series = dicom_series()
     series.slices[3].Rows = 5
-    refusal(GeometryError, series.write(), "differ in Rows x Columns", "5 x 7", "6 x 7")
+    expect_refusal(GeometryError, series.write(), "differ in Rows x Columns", "5 x 7", "6 x 7")
 
 
-def test_mixed_pixel_spacing(dicom_series, refusal):
+def test_mixed_pixel_spacing(dicom_series, expect_refusal):
     series = dicom_series()
     series.slices[3].PixelSpacing = [0.8, 0.71]
-    refusal(GeometryError, series.write(), "differ in PixelSpacing", "0.8 0.71")
+    expect_refusal(GeometryError, series.write(), "differ in PixelSpacing", "0.8 0.71")
 
 
-def test_different_slices_at_one_place(dicom_series, refusal):
+def test_different_slices_at_one_place(dicom_series, expect_refusal):
     series = dicom_series()
     second = copy.deepcopy(series.slices[1])
     second.PixelData = series.slices[0].PixelData
     series.slices.append(second)
-    refusal(GeometryError, series.write(), "two different slices lie at one place", "_001.dcm", "_005.dcm")
+    expect_refusal(GeometryError, series.write(), "two different slices lie at one place", "_001.dcm", "_005.dcm")
 
 
-def test_one_slice_without_thickness(dicom_series, refusal):
+def test_one_slice_without_thickness(dicom_series, expect_refusal):
     series = dicom_series(shape=(7, 6, 1))
     del series.slices[0].SliceThickness
-    refusal(GeometryError, series.write(), "one slice", "no SliceThickness")
+    expect_refusal(GeometryError, series.write(), "one slice", "no SliceThickness")
 
 
 @pytest.mark.parametrize("keyword", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"])
-def test_missing_place(dicom_series, refusal, keyword):
+def test_missing_place(dicom_series, expect_refusal, keyword):
     series = dicom_series()
     delattr(series.slices[2], keyword)
-    refusal(GeometryError, series.write(), keyword, "_002.dcm")
+    expect_refusal(GeometryError, series.write(), keyword, "_002.dcm")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_malformed_place(dicom_series, refusal):
+def test_malformed_place(dicom_series, expect_refusal):
     series = dicom_series()
     series.slices[2].ImagePositionPatient = [1, 2]
-    refusal(GeometryError, series.write(), "ImagePositionPatient missing or malformed")
+    expect_refusal(GeometryError, series.write(), "ImagePositionPatient missing or malformed")
 
 
-def test_orientation_that_is_no_frame(dicom_series, refusal):
+def test_orientation_that_is_no_frame(dicom_series, expect_refusal):
     series = dicom_series()
     for dataset in series.slices:
         dataset.ImageOrientationPatient = [1, 0, 0, 0.5, 1, 0]
-    refusal(GeometryError, series.write(), "perpendicular", "1 0 0 0.5 1 0")
+    expect_refusal(GeometryError, series.write(), "perpendicular", "1 0 0 0.5 1 0")
 
 
 @pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
-def test_missing_rescale(dicom_series, refusal, keyword):
+def test_missing_rescale(dicom_series, expect_refusal, keyword):
     series = dicom_series()
     delattr(series.slices[2], keyword)
     folder = series.write()
-    refusal(IntensityError, folder, keyword, "_002.dcm", "--allow not-hu")
+    expect_refusal(IntensityError, folder, keyword, "_002.dcm", "--allow not-hu")
     assert "as stored" in read_ct(folder, allow=["not-hu"]).repairs[0]
 
 
-def test_truncated_pixels(dicom_series, refusal):
+def test_truncated_pixels(dicom_series, expect_refusal):
     series = dicom_series()
     series.slices[2].PixelData = series.slices[2].PixelData[:-10]
-    refusal(UnreadableError, series.write(), "pixels cannot be read", "_002.dcm", "Transfer")
+    expect_refusal(UnreadableError, series.write(), "pixels cannot be read", "_002.dcm", "Transfer")
 
 
 @pytest.mark.parametrize("keep", [0, 10, 200, 700])
-def test_file_cut_short(dicom_series, refusal, keep):
+def test_file_cut_short(dicom_series, expect_refusal, keep):
     series = dicom_series(shape=(30, 30, 4))
     file = sorted(series.write().iterdir())[-1]  # the last slice: no gap would tell
     file.write_bytes(file.read_bytes()[:keep])
-    refusal((UnreadableError, SeriesError, GeometryError), series.folder, "_003.dcm")
+    expect_refusal((UnreadableError, SeriesError, GeometryError), series.folder, "_003.dcm")
 
 
-def test_undecodable_pixels(dicom_series, refusal):
+def test_undecodable_pixels(dicom_series, expect_refusal):
     series = dicom_series()
     for dataset in series.slices:
         dataset.PixelData = b"\xfe\xff\x00\xe0\x00\x00\x00\x00\xfe\xff\x00\xe0\x04\x00\x00\x00\xff\xd8\xff\xd9"
@@ -160,56 +162,56 @@ def test_undecodable_pixels(dicom_series, refusal):
         dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
     folder = series.write()
     if get_decoder(JPEGLosslessSV1).is_available:
-        refusal(UnreadableError, folder, "pixels cannot be read")
+        expect_refusal(UnreadableError, folder, "pixels cannot be read")
     else:
-        refusal(MissingExtraError, folder, "pip install ctvol[codecs]", "JPEG Lossless")
+        expect_refusal(MissingExtraError, folder, "pip install ctvol[codecs]", "JPEG Lossless")
 
 
-def test_no_ct(dicom_series, refusal):
+def test_no_ct(dicom_series, expect_refusal):
     series = dicom_series()
     for dataset in series.slices:
         dataset.Modality, dataset.SOPClassUID = "MR", "1.2.840.10008.5.1.4.1.1.4"
-    refusal(SeriesError, series.write(), "no CT series", "5 modality MR")
+    expect_refusal(SeriesError, series.write(), "no CT series", "5 modality MR")
 
 
-def test_a_modality_that_is_a_name_is_not_repeated(dicom_series, refusal):
+def test_a_modality_that_is_a_name_is_not_repeated(dicom_series, expect_refusal):
     series = dicom_series()
     for dataset in series.slices:
         dataset.Modality = "TELLING NAME"
-    refusal(SeriesError, series.write(), "no CT series")
+    expect_refusal(SeriesError, series.write(), "no CT series")
 
 
-def test_missing_path_and_empty_folder(tmp_path, refusal):
-    refusal(NotFoundError, tmp_path / "nothing", "no such file")
+def test_missing_path_and_empty_folder(tmp_path, expect_refusal):
+    expect_refusal(NotFoundError, tmp_path / "nothing", "no such file")
     (tmp_path / "empty").mkdir()
-    refusal(NotFoundError, tmp_path / "empty", "empty")
+    expect_refusal(NotFoundError, tmp_path / "empty", "empty")
 
 
-def test_folder_without_dicom(tmp_path, refusal):
+def test_folder_without_dicom(tmp_path, expect_refusal):
     (tmp_path / "notes.txt").write_text("notes")
-    refusal(SeriesError, tmp_path, "no CT series", "1 not DICOM")
+    expect_refusal(SeriesError, tmp_path, "no CT series", "1 not DICOM")
     (tmp_path / "ct.nii.gz").write_bytes(b"x")
-    refusal(SeriesError, tmp_path, "volume files", "Give one of the files")
+    expect_refusal(SeriesError, tmp_path, "volume files", "Give one of the files")
 
 
 @pytest.mark.parametrize("name", ["0001.dcm", "IM0001", "CT.1.2.840.7"])
-def test_zero_byte_slice(dicom_series, refusal, name):
+def test_zero_byte_slice(dicom_series, expect_refusal, name):
     folder = dicom_series().write()
     (folder / name).write_bytes(b"")
-    refusal(UnreadableError, folder, "empty", name)
+    expect_refusal(UnreadableError, folder, "empty", name)
 
 
-def test_something_else_named_dcm(dicom_series, refusal):
+def test_something_else_named_dcm(dicom_series, expect_refusal):
     folder = dicom_series().write()
     (folder / "x.dcm").write_text("<html>not found</html>" * 20)
-    refusal(UnreadableError, folder, "not DICOM", "x.dcm")
+    expect_refusal(UnreadableError, folder, "not DICOM", "x.dcm")
 
 
-def test_unknown_file(tmp_path, refusal):
+def test_unknown_file(tmp_path, expect_refusal):
     (tmp_path / "ct.png").write_bytes(b"\x89PNG")
-    refusal(UnreadableError, tmp_path / "ct.png", "no known kind", ".png", ".nii.gz")
+    expect_refusal(UnreadableError, tmp_path / "ct.png", "no known kind", ".png", ".nii.gz")
     (tmp_path / "zero.nii.gz").write_bytes(b"")
-    refusal(UnreadableError, tmp_path / "zero.nii.gz", "the file is empty")
+    expect_refusal(UnreadableError, tmp_path / "zero.nii.gz", "the file is empty")
 
 
 def test_wrong_settings():

@@ -30,7 +30,7 @@ def save(path: Path, array=HU, affine=AFFINE, kind=nib.Nifti1Image, change=None)
     return path
 
 
-def refused(kind, path, *parts, **options):
+def expect_refusal(kind, path, *parts, **options):
     with pytest.raises(kind) as caught:
         read_ct(path, **options)
     assert caught.value.remedy
@@ -111,14 +111,14 @@ def test_a_trailing_axis_of_one_is_dropped(tmp_path):
 
 
 def test_time_series_is_refused(tmp_path):
-    refused(GeometryError, save(tmp_path / "ct.nii.gz", np.stack([HU, HU], -1)), "7 x 6 x 5 x 2", "one volume")
+    expect_refusal(GeometryError, save(tmp_path / "ct.nii.gz", np.stack([HU, HU], -1)), "7 x 6 x 5 x 2", "one volume")
     image = sitk.JoinSeries([sitk.GetImageFromArray(HU.T)] * 2)
     sitk.WriteImage(image, str(tmp_path / "ct.nrrd"))
-    refused(GeometryError, tmp_path / "ct.nrrd", "7 x 6 x 5 x 2")
+    expect_refusal(GeometryError, tmp_path / "ct.nrrd", "7 x 6 x 5 x 2")
 
 
 def test_two_axes_are_refused(tmp_path):
-    refused(GeometryError, save(tmp_path / "ct.nii.gz", HU[..., 0]), "7 x 6")
+    expect_refusal(GeometryError, save(tmp_path / "ct.nii.gz", HU[..., 0]), "7 x 6")
 
 
 class TestPlace:
@@ -126,13 +126,13 @@ class TestPlace:
         def change(header):
             header["qform_code"] = header["sform_code"] = 0
 
-        refused(GeometryError, save(tmp_path / "ct.nii.gz", change=change), "which side is left", "sform_code 0")
+        expect_refusal(GeometryError, save(tmp_path / "ct.nii.gz", change=change), "which side is left", "sform_code 0")
 
     def test_contradiction(self, tmp_path):
         def change(header):
             header["qoffset_x"] += 5
 
-        refused(GeometryError, save(tmp_path / "ct.nii.gz", change=change), "contradict", "corners 5 mm apart")
+        expect_refusal(GeometryError, save(tmp_path / "ct.nii.gz", change=change), "contradict", "corners 5 mm apart")
 
     def test_qform_alone(self, tmp_path):
         def change(header):
@@ -146,14 +146,14 @@ class TestPlace:
             header["srow_x"] = row
             header["qform_code"] = 0
 
-        refused(GeometryError, save(tmp_path / "ct.nii.gz", change=change), finding)
+        expect_refusal(GeometryError, save(tmp_path / "ct.nii.gz", change=change), finding)
 
     def test_shear(self, tmp_path):
         def change(header):
             header["srow_y"][2] = 0.4
             header["qform_code"] = 0
 
-        refused(GeometryError, save(tmp_path / "ct.nii.gz", change=change), "not perpendicular", "degrees")
+        expect_refusal(GeometryError, save(tmp_path / "ct.nii.gz", change=change), "not perpendicular", "degrees")
 
     def test_micrometres_are_converted_and_said(self, tmp_path):
         micro = AFFINE * np.array([[1000], [1000], [1000], [1]])
@@ -166,20 +166,20 @@ class TestPlace:
         sitk.WriteImage(sitk.GetImageFromArray(HU.T), str(tmp_path / "ct.nrrd"))
         content = (tmp_path / "ct.nrrd").read_bytes()
         (tmp_path / "ct.nrrd").write_bytes(b"\n".join(row for row in content.split(b"\n") if not row.startswith(line)))
-        refused(GeometryError, tmp_path / "ct.nrrd", "does not say where")
+        expect_refusal(GeometryError, tmp_path / "ct.nrrd", "does not say where")
 
     def test_metaimage_without_spacing(self, tmp_path):
         sitk.WriteImage(sitk.GetImageFromArray(HU.T), str(tmp_path / "ct.mha"))
         content = (tmp_path / "ct.mha").read_bytes()
         (tmp_path / "ct.mha").write_bytes(content.replace(b"ElementSpacing = 1 1 1\n", b""))
-        refused(GeometryError, tmp_path / "ct.mha", "no ElementSpacing")
+        expect_refusal(GeometryError, tmp_path / "ct.mha", "no ElementSpacing")
 
 
 class TestBrokenFiles:
     @pytest.mark.parametrize("name", ["ct.nii.gz", "ct.nii", "ct.nrrd", "ct.mha"])
     def test_text(self, tmp_path, name):
         (tmp_path / name).write_text("this is not a volume\n" * 50)
-        refused(UnreadableError, tmp_path / name)
+        expect_refusal(UnreadableError, tmp_path / name)
 
     @pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".nrrd", ".mha"])
     @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
@@ -189,7 +189,7 @@ class TestBrokenFiles:
         sitk.WriteImage(image, str(path))
         content = path.read_bytes()
         path.write_bytes(content[: int(len(content) * share)])
-        refused((UnreadableError, GeometryError), path)
+        expect_refusal((UnreadableError, GeometryError), path)
 
     def test_checksum(self, tmp_path):
         large = np.random.default_rng(0).integers(-1000, 1000, (40, 40, 60)).astype(np.int16)
@@ -197,22 +197,22 @@ class TestBrokenFiles:
         content = bytearray(path.read_bytes())
         content[-8] ^= 0xFF
         path.write_bytes(bytes(content))
-        refused(UnreadableError, path, "voxels cannot be read", "corrupt")
+        expect_refusal(UnreadableError, path, "voxels cannot be read", "corrupt")
 
     def test_gzip_of_something_else(self, tmp_path):
         (tmp_path / "ct.nii.gz").write_bytes(gzip.compress(b"x" * 1000))
-        refused(UnreadableError, tmp_path / "ct.nii.gz")
+        expect_refusal(UnreadableError, tmp_path / "ct.nii.gz")
 
     def test_header_that_claims_more_than_there_can_be(self, tmp_path):
         path = save(tmp_path / "ct.nii")
         content = bytearray(path.read_bytes())
         content[42:48] = np.array([30000] * 3, "<i2").tobytes()
         path.write_bytes(gzip.compress(bytes(content)))
-        refused(UnreadableError, path.rename(tmp_path / "ct.nii.gz"), "shorter than its header says")
+        expect_refusal(UnreadableError, path.rename(tmp_path / "ct.nii.gz"), "shorter than its header says")
 
     def test_colour(self, tmp_path):
         colour = np.zeros((4, 4, 4), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
-        refused(UnreadableError, save(tmp_path / "ct.nii.gz", colour), "not numbers on one scale")
+        expect_refusal(UnreadableError, save(tmp_path / "ct.nii.gz", colour), "not numbers on one scale")
 
 
 class TestValues:
@@ -221,12 +221,12 @@ class TestValues:
     def test_not_finite(self, tmp_path, bad, options):
         hu = HU.astype(np.float32)
         hu[1, 2, 3] = bad
-        refused(IntensityError, save(tmp_path / "ct.nii.gz", hu), "not numbers", **options)
+        expect_refusal(IntensityError, save(tmp_path / "ct.nii.gz", hu), "not numbers", **options)
 
     @pytest.mark.parametrize("high", [255, 1])
     def test_picture(self, tmp_path, high):
         path = save(tmp_path / "ct.nii.gz", (np.abs(HU) % (high + 1)).astype(np.uint8))
-        refused(IntensityError, path, f" to {high};", "--allow not-hu")
+        expect_refusal(IntensityError, path, f" to {high};", "--allow not-hu")
         assert read_ct(path, allow=["not-hu"]).array.max() == high
 
     def test_soft_tissue_crop_passes(self, tmp_path):
