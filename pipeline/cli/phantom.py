@@ -25,7 +25,7 @@ import click
 @click.option("--severity", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Extent of the lesions.")
 @click.option("--noise", type=click.FloatRange(0, 10), default=1.0, show_default=True, help="Factor on the noise.")
 @click.option("--oblique", "oblique_degrees", type=float, default=0.0, help="Turn the voxel grid by so many degrees.")
-@click.option("--training-set", is_flag=True, help="The 38 training phantoms of the shipped weights instead of one.")
+@click.option("--training-set", is_flag=True, help="The training phantoms of the shipped weights instead of one.")
 @click.option("--gapped", is_flag=True, help="Leave some slices out of the DICOM series.")
 def phantom(
     out: Path,

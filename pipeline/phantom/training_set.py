@@ -11,15 +11,15 @@ from pipeline.phantom.dataset import Split, write_phantom_dataset
 PARTS: dict[str, tuple[tuple[float, float, float], dict[Split, range]]] = {
     "iso": (
         (1.5, 1.5, 1.5),
-        {"training": range(1000, 1022), "validation": range(2000, 2003), "test": range(3000, 3003)},
+        {"training": range(1000, 1060), "validation": range(2000, 2004), "test": range(3000, 3003)},
     ),
     "thin": (
         (1.0, 1.0, 2.0),
-        {"training": range(1100, 1110), "validation": range(2100, 2102), "test": range(3100, 3103)},
+        {"training": range(1100, 1130), "validation": range(2100, 2102), "test": range(3100, 3103)},
     ),
     "thick": (
         (0.9, 0.9, 5.0),
-        {"training": range(1200, 1206), "validation": range(2200, 2201), "test": range(3200, 3202)},
+        {"training": range(1200, 1220), "validation": range(2200, 2202), "test": range(3200, 3202)},
     ),
 }
 """Folder to spacing and seeds: scans differ in their slices, so the phantoms do. Test seeds are never trained on."""
