@@ -45,6 +45,8 @@ def join(backend: str, device: torch.device) -> None:
 def leave() -> None:
     """Leaves the processes of a run."""
     if processes.is_initialized():
+        # A process that leaves while another still talks to it takes the connection's threads down under it.
+        processes.barrier()
         processes.destroy_process_group()
 
 
