@@ -20,9 +20,6 @@ def run_processes(bundle):
     def run(overlays, keys):
         files = [str(bundle / "configs" / f"{name}.yaml") for name in ("train", *overlays.split())]
         command = [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-        # Now and then gloo aborts a process on its way out, after its work is done; torchrun then starts both again,
-        # and they find nothing left to do.
-        command += ["--max-restarts=1"]
         command += ["-m", "monai.bundle", "run", "--config_file", str(files), "--bundle_root", str(bundle)]
         for key, value in (TINY | COARSE | keys).items():
             command += [f"--{key}", str(value)]
