@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import struct
 import zlib
@@ -10,18 +9,24 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import (
     CTImageStorage,
     EnhancedCTImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
+    MediaStorageDirectoryStorage,
 )
 
+from transforms.bounded_file import BoundedFile
+from transforms.deflated_dicom import inflates_too_far
+from transforms.dicom_values import code, numbers, text, texts, uid
 from transforms.errors import UnreadableError
 from transforms.file_kinds import DICOM_SUFFIXES, is_dicom
+from transforms.pixel_headers import PIXEL_HEADER_TAGS, PixelHeader, read_pixel_header
 
 CT_CLASSES = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
 """SOP classes that hold CT slices."""
@@ -35,11 +40,23 @@ BROKEN_DICOM = (
 HEADER_TAGS = [
     "SOPClassUID", "SOPInstanceUID", "Modality", "ImageType", "SeriesInstanceUID", "StudyInstanceUID",
     "FrameOfReferenceUID", "Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "ImagePositionPatient",
-    "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "RescaleSlope", "RescaleIntercept",
-    "ConvolutionKernel",
+    "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "RescaleSlope",
+    "RescaleIntercept", "ConvolutionKernel", "KVP", "AcquisitionNumber", "TemporalPositionIdentifier",
+    "GantryDetectorTilt", "RescaleType", *PIXEL_HEADER_TAGS,
 ]  # fmt: skip
 """All that is read of a header."""
 
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+# What it warns of and logs quotes the value, which in a corrupt header may be the patient's name. It is for the whole
+# process, for all that reads later, in whatever thread.
+
+LOCALIZERS = frozenset({"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"})
+"""Values of ImageType that stand for views to plan a scan on."""
+
+SCREENSHOTS = frozenset({"SCREEN SAVE", "DOSE_INFO"})
+"""Values of ImageType that stand for pictures of text, which some scanners store as CT."""
+
+_HEADER_TAGS = [Tag(keyword) for keyword in HEADER_TAGS]  # looked up once, not for each file
 _FRAME_TAGS = ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"]
 _CODE = re.compile(r"[A-Z]{2,10}$")
 
@@ -57,6 +74,7 @@ class Slice:
 
     file: DicomFile
     frame: int | None
+    """Index of the frame in a multi-frame object, from 0."""
     sop_uid: str
     series_uid: str
     study_uid: str
@@ -70,9 +88,20 @@ class Slice:
     pixel_spacing: tuple[float, ...] | None
     """`(2,)` millimetres: between rows, then between columns."""
     thickness_mm: float | None
+    """SliceThickness; without one, the size of SpacingBetweenSlices."""
     slope: float | None
     intercept: float | None
     kernel: str
+    pixels: PixelHeader
+    tilt_degrees: float | None = None
+    """GantryDetectorTilt: what the scanner says; the positions of the slices decide."""
+    kilovolts: float | None = None
+    image_type: str = ""
+    """`ORIGINAL/PRIMARY/AXIAL`, like all that follow safe in messages."""
+    stack_id: str = ""
+    temporal_position: str = ""
+    acquisition: str = ""
+    rescale_type: str = ""
 
 
 class Scan(NamedTuple):
@@ -95,13 +124,15 @@ def scan(files: Iterable[DicomFile]) -> Scan:
             _check_foreign(file)
             passed_over["not DICOM"] += 1
             continue
-        header = read_header(file, HEADER_TAGS)
+        header, pixels = _read_headers(file)
         try:
             reason = why_not_a_slice(header)
-            slices += [] if reason else _slices(header, file)
+            found = [] if reason else _slices(header, pixels, file)
         except BROKEN_DICOM as error:
             raise _corrupt(file) from error
-        passed_over.update([reason] if reason else [])
+        wanted = [one for one in found if LOCALIZERS.isdisjoint(one.image_type.split("/"))]
+        slices += wanted
+        passed_over.update([reason] if reason else ["localizers"] * (len(found) - len(wanted)))
     return Scan(slices, passed_over)
 
 
@@ -112,7 +143,19 @@ def read_header(file: DicomFile, tags: list[str]) -> Dataset:
         UnreadableError: When the file cannot be parsed.
     """
     try:
-        return pydicom.dcmread(file.path, stop_before_pixels=True, force=True, specific_tags=list(tags))
+        _check_inflated(file)
+        with BoundedFile(file.path) as opened:
+            return pydicom.dcmread(opened, stop_before_pixels=True, force=True, specific_tags=list(tags))
+    except BROKEN_DICOM as error:
+        raise _corrupt(file) from error
+
+
+def _read_headers(file: DicomFile) -> tuple[Dataset, PixelHeader]:
+    try:
+        _check_inflated(file)
+        with BoundedFile(file.path) as opened:
+            header = pydicom.dcmread(opened, stop_before_pixels=True, force=True, specific_tags=list(_HEADER_TAGS))
+            return header, read_pixel_header(header, opened)
     except BROKEN_DICOM as error:
         raise _corrupt(file) from error
 
@@ -122,70 +165,88 @@ def why_not_a_slice(header: Dataset) -> str | None:
 
     An object without modality and class may be a slice that was cut short: it is not passed over here.
     """
-    modality, sop_class = str(header.get("Modality") or ""), _sop_class(header)
+    modality, sop_class = text(header, "Modality"), _sop_class(header)
+    if sop_class == MediaStorageDirectoryStorage:
+        return "DICOMDIR"
     if modality not in ("", "CT"):
         return f"modality {modality}" if _CODE.match(modality) else "of an unknown modality"
-    if sop_class and sop_class not in CT_CLASSES:
+    image_type = set(texts(header, "ImageType"))
+    if (sop_class and sop_class not in CT_CLASSES) or not image_type.isdisjoint(SCREENSHOTS):
         return "no CT slices (screenshot, dose report)"
     if int(header.get("SamplesPerPixel") or 1) != 1:
         return "in colour"
-    return "localizers" if "LOCALIZER" in (header.get("ImageType") or []) else None
+    return None if image_type.isdisjoint(LOCALIZERS) else "localizers"
 
 
 def _sop_class(header: Dataset) -> str:
     """The object's class, by the file's meta header where the object itself does not say: it may have been cut off."""
-    meta = getattr(header, "file_meta", {})
-    return str(header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "")
+    return text(header, "SOPClassUID") or text(getattr(header, "file_meta", Dataset()), "MediaStorageSOPClassUID")
 
 
-def _slices(header: Dataset, file: DicomFile) -> list[Slice]:
-    frames = int(header.get("NumberOfFrames") or 1)
-    if frames == 1 and header.get("SOPClassUID") in (None, "", CTImageStorage):
-        return [_slice(header, [header], file, None)]
+def _slices(header: Dataset, pixels: PixelHeader, file: DicomFile) -> list[Slice]:
+    frames = int(text(header, "NumberOfFrames") or 1)
+    if frames == 1 and text(header, "SOPClassUID") in ("", CTImageStorage):
+        return [_slice(header, None, pixels, file, None)]
     groups = read_header(file, _FRAME_TAGS)
     shared = list(groups.get("SharedFunctionalGroupsSequence") or [])[:1]
     own = list(groups.get("PerFrameFunctionalGroupsSequence") or [])
-    return [_slice(header, own[index : index + 1] + shared, file, index) for index in range(frames)]
+    if len(own) != frames and (own or frames != 1):
+        raise UnreadableError(
+            "the header does not describe each frame",
+            where=file.name,
+            found=f"{frames} frames, {len(own)} of them described",
+            expected="one item of PerFrameFunctionalGroupsSequence for each",
+            remedy="Export the series again from the scanner or archive",
+        )
+    return [_slice(header, own[index : index + 1] + shared, pixels, file, index) for index in range(frames)]
 
 
-def _slice(header: Dataset, groups: list[Dataset], file: DicomFile, frame: int | None) -> Slice:
-    def numbers(count: int, keyword: str, sequence: str) -> tuple[float, ...] | None:
-        places = groups if frame is None else [item for group in groups for item in group.get(sequence) or []]
-        return next((found for place in places if (found := _numbers(place.get(keyword), count)) is not None), None)
+def _slice(
+    header: Dataset, groups: list[Dataset] | None, pixels: PixelHeader, file: DicomFile, frame: int | None
+) -> Slice:
+    """One slice, from its header alone, or from its frame's functional groups and those that all frames share."""
+
+    def places(sequence: str) -> list[Dataset]:
+        return [header] if groups is None else [item for group in groups for item in group.get(sequence) or []]
+
+    def some(keyword: str, sequence: str, count: int) -> tuple[float, ...] | None:
+        found = (numbers(place, keyword, count) for place in places(sequence))
+        return next((values for values in found if values is not None), None)
 
     def number(keyword: str, sequence: str) -> float | None:
-        found = numbers(1, keyword, sequence)
+        found = some(keyword, sequence, 1)
         return None if found is None else found[0]
 
-    kernel = header.get("ConvolutionKernel") or ""
+    def word(keyword: str, sequence: str, name_in_header: str | None = None) -> str:
+        found = [] if groups is None else [texts(place, keyword) for place in places(sequence)]
+        return code(next(filter(None, [*found, texts(header, name_in_header or keyword)]), []))
+
+    apart = number("SpacingBetweenSlices", "PixelMeasuresSequence")
     return Slice(
         file=file,
         frame=frame,
-        sop_uid=str(header.get("SOPInstanceUID") or ""),
-        series_uid=str(header.get("SeriesInstanceUID") or ""),
-        study_uid=str(header.get("StudyInstanceUID") or ""),
-        frame_of_reference_uid=str(header.get("FrameOfReferenceUID") or ""),
+        sop_uid=uid(header, "SOPInstanceUID"),
+        series_uid=uid(header, "SeriesInstanceUID"),
+        study_uid=uid(header, "StudyInstanceUID"),
+        frame_of_reference_uid=uid(header, "FrameOfReferenceUID"),
         rows=int(header.Rows),
         columns=int(header.Columns),
-        position=numbers(3, "ImagePositionPatient", "PlanePositionSequence"),
-        orientation=numbers(6, "ImageOrientationPatient", "PlaneOrientationSequence"),
-        pixel_spacing=numbers(2, "PixelSpacing", "PixelMeasuresSequence"),
-        thickness_mm=number("SliceThickness", "PixelMeasuresSequence"),
+        position=some("ImagePositionPatient", "PlanePositionSequence", 3),
+        orientation=some("ImageOrientationPatient", "PlaneOrientationSequence", 6),
+        pixel_spacing=some("PixelSpacing", "PixelMeasuresSequence", 2),
+        thickness_mm=number("SliceThickness", "PixelMeasuresSequence") or (apart and abs(apart)),
         slope=number("RescaleSlope", "PixelValueTransformationSequence"),
         intercept=number("RescaleIntercept", "PixelValueTransformationSequence"),
-        kernel=str(kernel if isinstance(kernel, str) else kernel[0]),
+        kernel=word("ConvolutionKernel", "CTReconstructionSequence"),
+        pixels=pixels,
+        tilt_degrees=number("GantryDetectorTilt", "CTAcquisitionDetailsSequence"),
+        image_type=word("FrameType", "CTImageFrameTypeSequence", "ImageType"),
+        stack_id=word("StackID", "FrameContentSequence"),
+        temporal_position=word("TemporalPositionIndex", "FrameContentSequence", "TemporalPositionIdentifier"),
+        acquisition=word("FrameAcquisitionNumber", "FrameContentSequence", "AcquisitionNumber"),
+        kilovolts=number("KVP", "CTXRayDetailsSequence"),
+        rescale_type=word("RescaleType", "PixelValueTransformationSequence"),
     )
-
-
-def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
-    """`count` finite numbers, or `None`: a malformed value is as good as none."""
-    if value is None or value == "":
-        return None
-    try:
-        numbers = tuple(float(item) for item in ([value] if isinstance(value, str | float | int) else value))
-    except (TypeError, ValueError):
-        return None
-    return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
 
 
 def _check_foreign(file: DicomFile) -> None:
@@ -199,6 +260,16 @@ def _check_foreign(file: DicomFile) -> None:
             found=f"{file.path.stat().st_size} bytes",
             expected="a DICOM object",
             remedy="Transfer the series again, or remove the file if it is not part of it",
+        )
+
+
+def _check_inflated(file: DicomFile) -> None:
+    if inflates_too_far(file.path):
+        raise UnreadableError(
+            "the file inflates to far more than a CT holds",
+            where=file.name,
+            found=f"a deflated file of {file.path.stat().st_size} bytes",
+            remedy="Export the series again without deflating it, or remove the file if it is not part of it",
         )
 
 

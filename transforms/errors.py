@@ -112,3 +112,12 @@ class MissingExtraError(CTError):
 
 class OutputError(CTError):
     """A result cannot be written: disk full, folder not writable."""
+
+
+NOTHING_DONE = (NotFoundError, SettingError, DataListError)
+"""Errors that say that the command or its data list was wrong, before any case was touched."""
+
+
+def exit_status(error: BaseException) -> int:
+    """The status that a command ends with: 2 when it was wrong or had nothing to do, else 1."""
+    return 2 if isinstance(error, NOTHING_DONE) else 1

@@ -54,12 +54,17 @@ def is_hidden(path: str | PathLike[str]) -> bool:
     return name.startswith(".") or name in {"__MACOSX", "Thumbs.db", "desktop.ini"}
 
 
+def is_index(path: str | PathLike[str]) -> bool:
+    """Whether a name is that of the index of a DICOM disc."""
+    return Path(path).name.upper() == "DICOMDIR"
+
+
 def is_dicom(path: str | PathLike[str]) -> bool:
     """Whether a file's first bytes are those of a DICOM object; a DICOMDIR, an index, is none.
 
     Files without preamble are taken when they start with a data element of group 2 or 8.
     """
-    if Path(path).name.upper() == "DICOMDIR" or _NEVER_DICOM.search(Path(path).name):
+    if is_index(path) or _NEVER_DICOM.search(Path(path).name):
         return False
     try:
         with open(path, "rb") as file:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from glob import glob, has_magic
 from os import PathLike, fspath
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.datasets.case_names import case_names, safe_name
 from pipeline.datasets.study_folders import FolderSearch
@@ -39,6 +40,14 @@ class Case:
         return {"case": self.name, "image": str(self.path), **chosen}
 
 
+class FoundCases(NamedTuple):
+    """What a search found."""
+
+    cases: list[Case]
+    left_out: list[tuple[Path, str]]
+    """For each folder that was searched, what in it was not taken for a case."""
+
+
 def find_cases(
     study: Study | Sequence[Study], *, pattern: str | None = None, series_uid: str | None = None
 ) -> list[Case]:
@@ -58,15 +67,24 @@ def find_cases(
         DataListError: When a CSV is wrong, or gives one name to two cases.
         UnreadableError: When a folder may not be read.
     """
-    studies: Sequence[Study] = [study] if isinstance(study, str | PathLike) else study
-    search = FolderSearch(series_uid)
-    rows = [row for one in studies for row in _rows(fspath(one), pattern, search)]
-    unique = list({(row.path.absolute(), row.series_uid): row for row in reversed(rows)}.values())[::-1]
-    if not unique:
-        raise _nothing([fspath(one) for one in studies], pattern, search)
-    for folder, what in search.left_out():
+    found = search_cases(
+        [study] if isinstance(study, str | PathLike) else study, pattern=pattern, series_uid=series_uid
+    )
+    for folder, what in found.left_out:
         logger.info("%s: %s", folder, what)
-    return _named(unique, series_uid)
+    return found.cases
+
+
+def search_cases(studies: Sequence[Study], *, pattern: str | None = None, series_uid: str | None = None) -> FoundCases:
+    """The cases as :func:`find_cases` has them, with what the search left out."""
+    search = FolderSearch(series_uid)
+    found = {fspath(one): _rows(fspath(one), pattern, search) for one in studies}
+    if not any(found.values()):
+        raise _nothing(list(found), pattern, search)
+    # A folder that was named and holds nothing is a case that fails by itself, beside the others.
+    rows = [row for study, own in found.items() for row in own or _named_folder(study, pattern)]
+    unique = list({(row.path.absolute(), row.series_uid): row for row in reversed(rows)}.values())[::-1]
+    return FoundCases(_named(unique, series_uid), search.left_out())
 
 
 def _rows(study: str, pattern: str | None, search: FolderSearch) -> list[Row]:
@@ -80,6 +98,10 @@ def _rows(study: str, pattern: str | None, search: FolderSearch) -> list[Row]:
     if pattern is None:
         return [Row(path=found) for found in search.studies_in(path)]
     return [Row(path=found) for match in sorted(path.glob(pattern)) for found in _matched(match, search)]
+
+
+def _named_folder(study: str, pattern: str | None) -> list[Row]:
+    return [Row(path=Path(study))] if pattern is None and Path(study).is_dir() else []
 
 
 def _matched(match: Path, search: FolderSearch) -> list[Path]:

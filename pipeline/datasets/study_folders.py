@@ -35,11 +35,12 @@ class FolderSearch:
     """Searches folders, and remembers what it left out and why.
 
     Args:
-        series_uid: Only DICOM folders that hold this series are taken, and no other volume files.
+        series_uid: Only DICOM folders that hold this series are taken, and no other volume files. Of `UID:PART`, which
+            names one of several stacks in a series, the series counts.
     """
 
     def __init__(self, series_uid: str | None = None) -> None:
-        self.series_uid = series_uid
+        self.series_uid = None if series_uid is None else series_uid.partition(":")[0]
         self._left_out: dict[Path, Counter[str]] = defaultdict(Counter)
         self._seen: set[Path] = set()
 

@@ -8,6 +8,8 @@ from transforms.errors import SettingError
 
 ALLOWANCES = {
     "not-hu": "voxel values that cannot be Hounsfield units",
+    "tilt": "a tilted gantry: slices are shifted in their plane to make the volume straight",
+    "uneven": "missing or unevenly spaced slices: an even grid is interpolated between them",
 }
 """The kinds of `allow`, and what each lets through."""
 

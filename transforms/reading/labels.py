@@ -17,7 +17,8 @@ from monai.transforms import MapTransform
 from transforms.errors import GeometryError, LabelError, UnreadableError
 from transforms.file_kinds import VOLUME_SUFFIXES
 from transforms.reading.affines import GRID_TOLERANCE_MM, corner_distance_mm
-from transforms.reading.load import check_source, read_volume_file
+from transforms.reading.load import read_volume_file
+from transforms.reading.sources import check_source
 from transforms.reading.volume import Volume, Voxels
 from transforms.reading.voxels import slices_of
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from monai.data import MetaTensor
-from monai.utils import MetaKeys, SpaceKeys
+
+if TYPE_CHECKING:  # seconds, which looking at headers must not spend
+    import torch
+    from monai.data import MetaTensor
 
 Format = Literal["nifti", "nrrd", "metaimage", "dicom"]
 Voxels = npt.NDArray[np.int16] | npt.NDArray[np.float32]
@@ -46,9 +47,16 @@ class Volume:
     """Of the patient's coordinates."""
     source_files: tuple[str, ...] = ()
     """The slices' files in volume order; `ARCHIVE.zip/MEMBER` for a zip."""
+    source_frames: tuple[int, ...] = ()
+    """Each slice's frame in its file, from 1; 0 where the file holds one slice."""
+    resampled: tuple[str, ...] = ()
+    """`tilt`, `uneven`: why voxels do not lie where slices do; empty where they do."""
 
     def to_metatensor(self, dtype: torch.dtype | None = None) -> MetaTensor:
         """The volume as a MetaTensor `(1, X, Y, Z)` with MONAI's meta; shares memory unless `dtype` differs."""
+        import torch
+        from monai.data import MetaTensor
+
         tensor = torch.from_numpy(self.array)[None]
         return MetaTensor(
             tensor.to(dtype or tensor.dtype), affine=torch.from_numpy(self.affine.copy()), meta=self.meta()
@@ -56,6 +64,8 @@ class Volume:
 
     def meta(self) -> dict[str, Any]:
         """MONAI's meta keys and the project's own (docs/design.md); keys of DICOM only where there is a value."""
+        from monai.utils import MetaKeys, SpaceKeys
+
         meta: dict[str, Any] = {
             MetaKeys.ORIGINAL_AFFINE.value: self.affine.copy(),
             MetaKeys.SPATIAL_SHAPE.value: np.asarray(self.array.shape),
@@ -70,5 +80,7 @@ class Volume:
             "study_uid": self.study_uid,
             "frame_of_reference_uid": self.frame_of_reference_uid,
             "source_files": list(self.source_files) or None,
+            "source_frames": list(self.source_frames) if any(self.source_frames) else None,
+            "resampled": list(self.resampled) or None,
         }
         return meta | {key: value for key, value in dicom_only.items() if value is not None}

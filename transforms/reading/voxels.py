@@ -1,4 +1,4 @@
-"""Voxel values: their type, and whether they can be Hounsfield units."""
+"""Voxel values: their type, and the smallest that holds them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from transforms.errors import IntensityError, UnreadableError
+from transforms.errors import UnreadableError
 from transforms.reading.volume import Voxels
-
-GREY_IMAGE_MAX = 255.0
-"""A volume wholly within 0 to this is an 8-bit picture or a normalised image: any CT has noise below water."""
 
 INT16 = np.iinfo(np.int16)
 
@@ -28,63 +25,37 @@ def to_target(array: npt.NDArray[Any], *, smallest: bool) -> Voxels:
     Returns:
         The array itself where its type is right already.
     """
-    if not smallest:
-        return array.astype(np.float32, copy=False)
-    if _fits_int16(array):
+    if smallest and all(fits_int16(piece) for piece in slices_of(array)):
         return array.astype(np.int16, copy=False)
     return array.astype(np.float32, copy=False)
 
 
+def fits_int16(array: npt.NDArray[Any]) -> bool:
+    """Whether all values are integers that `int16` holds; asks no value where the type says it."""
+    if np.can_cast(array.dtype, np.int16):
+        return True
+    low, high = array.min(), array.max()
+    if not (low >= INT16.min and high <= INT16.max):  # False for NaN too
+        return False
+    return array.dtype.kind != "f" or bool(np.array_equal(array, np.rint(array)))
+
+
 def check_real(dtype: np.dtype[Any], where: str | PathLike[str]) -> None:
-    """Refuses colour, complex and other types that hold no HU.
+    """Refuses colour, complex and other types that hold no HU, and numbers longer than 64 bits.
 
     Raises:
-        UnreadableError: For a type that is neither integer nor floating point.
+        UnreadableError: For a type that is neither integer nor floating point of at most 64 bits.
     """
-    if dtype.kind not in "iuf":
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise UnreadableError(
             "the voxels are not numbers on one scale",
             where=where,
             found=f"type {dtype}",
-            expected="integers or floating point",
+            expected="integers or floating point of at most 64 bits",
             remedy="Store the volume as int16 or float32 Hounsfield units",
-        )
-
-
-def check_hounsfield(array: Voxels, where: str | PathLike[str], allow: frozenset[str]) -> None:
-    """Refuses what is certainly not HU; no float copy of the volume is made.
-
-    Raises:
-        IntensityError: For NaN or infinite values; for values all within 0..255 unless `not-hu` is allowed.
-    """
-    low, high = float(array.min()), float(array.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise IntensityError(
-            "the volume holds values that are not numbers",
-            where=where,
-            found="NaN" if np.isnan(low) or np.isnan(high) else "infinity",
-            expected="finite Hounsfield units",
-            remedy="Replace them, for example by -1024 where nothing was measured",
-        )
-    if low >= 0 and high <= GREY_IMAGE_MAX and "not-hu" not in allow:
-        raise IntensityError(
-            "the values are not Hounsfield units",
-            where=where,
-            found=f"{low:g} to {high:g}",
-            expected="air near -1000, fat near -100, water near 0",
-            remedy="Give the CT before it was windowed or normalised, or pass --allow not-hu",
         )
 
 
 def slices_of(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
     """The array's pieces along its last axis: what is computed for one at a time needs no copy of the whole."""
     return (array[..., index] for index in range(array.shape[-1]))
-
-
-def _fits_int16(array: npt.NDArray[Any]) -> bool:
-    if array.dtype == np.int16:
-        return True
-    low, high = array.min(), array.max()
-    if not (low >= INT16.min and high <= INT16.max):  # False for NaN too
-        return False
-    return array.dtype.kind != "f" or all(bool(np.array_equal(piece, np.rint(piece))) for piece in slices_of(array))

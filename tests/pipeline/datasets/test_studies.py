@@ -75,6 +75,8 @@ def test_a_series_uid_picks_its_folder(tmp_path):
     (case,) = find_cases(tmp_path, series_uid="1.2")
     assert case == Case(name="b", path=tmp_path / "b", series_uid="1.2")
     assert case.data() == {"case": "b", "image": str(tmp_path / "b"), "series_uid": "1.2"}
+    (part,) = find_cases(tmp_path, series_uid="1.2:AcquisitionNumber=3")
+    assert part == Case(name="b", path=tmp_path / "b", series_uid="1.2:AcquisitionNumber=3")
     with pytest.raises(NotFoundError, match="without the series asked for"):
         find_cases(tmp_path, series_uid="1.3")
 
@@ -141,6 +143,18 @@ def test_pattern_and_glob(tmp_path):
 def test_several_studies_each_once(tmp_path):
     first, second = touch(tmp_path / "a" / "ct.nii.gz"), touch(tmp_path / "b" / "ct.nii.gz")
     assert found([tmp_path / "a", second, first]) == {"a_ct": first, "b_ct": second}
+
+
+def test_a_named_folder_without_ct_is_a_case_that_fails_by_itself(tmp_path):
+    image = touch(tmp_path / "a" / "ct.nii.gz")
+    (tmp_path / "b").mkdir()
+    touch(tmp_path / "b" / "notes.txt")
+    cases = find_cases([tmp_path / "a", tmp_path / "b"])
+    assert [(case.name, case.path) for case in cases] == [("ct", image), ("b", tmp_path / "b")]
+    with pytest.raises(NotFoundError):
+        find_cases([tmp_path / "b"])
+    with pytest.raises(NotFoundError):
+        find_cases([tmp_path / "b", tmp_path / "b"])
 
 
 def test_links_are_followed_and_round_trips_are_not(tmp_path):

@@ -1,6 +1,5 @@
 """DICOM series written by hand, with a known volume and a known place."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,11 +109,3 @@ def _bytes(dataset: Dataset) -> bytes:
     buffer = pydicom.filebase.DicomBytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    root = Path(os.environ.get("CTVOL_DATA") or "missing")
-    if not root.is_dir():
-        pytest.skip("CTVOL_DATA is not set to a folder")
-    return root

@@ -21,6 +21,7 @@ def save(path: Path, array=HU, affine=AFFINE, kind=nib.Nifti1Image, change=None)
     image = kind(array, affine)
     image.set_qform(affine, 1)
     image.set_sform(affine, 1)
+    image.header.set_xyzt_units("mm")
     nib.save(image, path)
     if change is not None:  # in the file itself: nibabel mends what it saves
         content = gzip.decompress(path.read_bytes())
@@ -228,6 +229,26 @@ class TestValues:
         path = save(tmp_path / "ct.nii.gz", (np.abs(HU) % (high + 1)).astype(np.uint8))
         expect_refusal(IntensityError, path, f" to {high};", "--allow not-hu")
         assert read_ct(path, allow=["not-hu"]).array.max() == high
+
+    def test_padding_is_replaced_and_said(self, tmp_path):
+        hu = np.resize(HU, (20, 20, 20)).copy()
+        hu[:5] = -3024
+        volume = read_ct(save(tmp_path / "ct.nii.gz", hu))
+        assert volume.repairs == ("2000 voxels outside the field of view, padded with -3024, were set to -1024.",)
+        np.testing.assert_array_equal(volume.array, np.where(hu == -3024, -1024, hu))
+
+    def test_nothing_but_padding(self, tmp_path):
+        path = save(tmp_path / "ct.nii.gz", np.full((7, 6, 5), -2000, np.int16))
+        expect_refusal(IntensityError, path, "nothing but padding", "in which something was measured")
+
+    def test_stored_values_without_intercept(self, tmp_path):
+        rng = np.random.default_rng(0)
+        parts = [rng.normal(mean, 15, 8000) for mean in (-1000, -850, -100, 50)]
+        hu = np.concatenate(parts).round().reshape(40, 40, 20).astype(np.int16)
+        assert read_ct(save(tmp_path / "ct.nii.gz", hu)).repairs == ()
+        path = save(tmp_path / "ct.nii.gz", hu + 1024)
+        expect_refusal(IntensityError, path, "shifted", "soft tissue near 9", "rescale intercept", "--allow not-hu")
+        np.testing.assert_array_equal(read_ct(path, allow=["not-hu"]).array, hu + 1024)
 
     def test_soft_tissue_crop_passes(self, tmp_path):
         read_ct(save(tmp_path / "ct.nii.gz", np.clip(HU, -40, 200)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from transforms.dicom_headers import Slice
 from transforms.errors import GeometryError
-from transforms.reading.dicom_geometry import SAME_PLACE_MM, Frame, places_mm
+from transforms.reading.dicom.geometry import SAME_PLACE_MM, Frame, places_mm
 from transforms.reading.dicom_pixels import hounsfield
 
 

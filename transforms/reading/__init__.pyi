@@ -1,0 +1,11 @@
+from .allowances import ALLOWANCES as ALLOWANCES
+from .archive import open_source as open_source
+from .histogram import ValueVerdict as ValueVerdict
+from .histogram import judge_values as judge_values
+from .labels import CheckSameGridd as CheckSameGridd
+from .labels import LoadLabelMapd as LoadLabelMapd
+from .labels import check_same_grid as check_same_grid
+from .labels import read_label_map as read_label_map
+from .load import read_ct as read_ct
+from .load_ctd import LoadCTd as LoadCTd
+from .volume import Volume as Volume
