@@ -14,6 +14,13 @@ from numpy.typing import NDArray
 
 from transforms.errors import GeometryError
 
+SCALE_DIGITS = 6
+"""Decimals of the ratio of two spacings; as for offsets, so that a header in float32 and one in decimals give the very
+same samples."""
+
+OFFSET_DIGITS = 4
+"""Decimals of a place, in voxels."""
+
 OFF_AXIS_TOLERANCE = 0.05
 """How far, in source voxels over its whole extent, an axis may leave a source axis and still count as along it."""
 
@@ -102,10 +109,12 @@ class AxisMap:
                 expected=f"at most {OFF_AXIS_TOLERANCE}",
                 remedy="Resample one onto the other first",
             )
+        scales = [round(float(scale), SCALE_DIGITS) for scale in linear[axes, range(3)]]
+        offsets = [round(float(offset), OFFSET_DIGITS) for offset in shift[axes]]
         return cls(
             axes=_triple(axes),
-            scale=(float(linear[axes[0], 0]), float(linear[axes[1], 1]), float(linear[axes[2], 2])),
-            offset=(float(shift[axes[0]]), float(shift[axes[1]]), float(shift[axes[2]])),
+            scale=(scales[0], scales[1], scales[2]),
+            offset=(offsets[0], offsets[1], offsets[2]),
         )
 
 

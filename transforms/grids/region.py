@@ -124,8 +124,10 @@ def _box(mask: NDArray[np.bool_], coarse: Grid, grid: Grid, margin_mm: float) ->
             axis_map.scale[coarse_axis] * index + axis_map.offset[coarse_axis]
             for index in (hit[0] - 0.5, hit[-1] + 0.5)
         )
-        start[axis] = max(0, int(np.floor(ends[0] - margin)))
-        stop[axis] = min(grid.shape[axis], int(np.ceil(ends[1] + margin)) + 1)
+        # Rounded first: the same box whether the header has its numbers in float32 or in decimals.
+        low, high = np.round((ends[0] - margin, ends[1] + margin), 3)
+        start[axis] = max(0, int(np.floor(low)))
+        stop[axis] = min(grid.shape[axis], int(np.ceil(high)) + 1)
     return tuple(start), tuple(stop)
 
 

@@ -14,8 +14,8 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
 from transforms.errors import SettingError
+from transforms.grids.classifying import classify
 from transforms.grids.grid import AxisMap, Grid, placed
-from transforms.grids.resampling import resample
 
 Activation = Literal["softmax", "sigmoid"]
 Shares = Callable[[torch.Tensor], torch.Tensor]
@@ -37,7 +37,8 @@ def restore_label_map(
 ) -> torch.Tensor:
     """The class of every native voxel: activation, linear interpolation of the shares, then the largest.
 
-    Nothing of size (classes × native voxels) is held: slabs of native slices are made one after the other.
+    Nothing of size (classes × native voxels) is held: slabs of native slices are made one after the other, and only
+    voxels between network voxels of different classes are interpolated at all (:func:`classify`).
 
     Args:
         logits: `(C, X, Y, Z)` on `source`, float of any precision.
@@ -67,26 +68,19 @@ def _restore(values: torch.Tensor, source: Grid, native: Grid, shares_of: Shares
         inner = tuple(slice(start, stop) for start, stop in box[1:])
         for first, last in _slabs(box, target):
             slab = target.cropped((first, box[1][0], box[2][0]), (last, box[1][1], box[2][1]))
-            shares = _slab_shares(values, source, slab, shares_of)
-            label_map[(slice(first, last), *inner)] = _largest(shares, has_background).cpu()
+            part, shares = _around(values, source, slab, shares_of)
+            label_map[(slice(first, last), *inner)] = classify(shares, part, slab, has_background=has_background).cpu()
     return label_map.permute(order)[None]
 
 
-def _slab_shares(values: torch.Tensor, source: Grid, slab: Grid, shares_of: Shares) -> torch.Tensor:
-    """The shares of a native slab, from those network slices alone that it lies between."""
+def _around(values: torch.Tensor, source: Grid, slab: Grid, shares_of: Shares) -> tuple[Grid, torch.Tensor]:
+    """The network slices that a native slab lies between, and the shares on them."""
     axis_map = AxisMap.between(source, slab)
     ends = sorted((axis_map.offset[0], axis_map.scale[0] * (slab.shape[0] - 1) + axis_map.offset[0]))
     first = min(max(int(np.floor(ends[0])), 0), source.shape[0] - 1)
     last = min(max(int(np.floor(ends[1])) + 2, first + 1), source.shape[0])
     part = source.cropped((first, 0, 0), (last, *source.shape[1:]))
-    return resample(shares_of(values[:, first:last].contiguous()), part, slab)
-
-
-def _largest(shares: torch.Tensor, has_background: bool) -> torch.Tensor:
-    if has_background:
-        return shares.argmax(0).to(torch.uint8)
-    best, channel = shares.max(0)
-    return torch.where(best > 0.5, channel + 1, 0).to(torch.uint8)
+    return part, shares_of(values[:, first:last].contiguous())
 
 
 def _shares(logits: torch.Tensor, activation: Activation, merge: Sequence[Sequence[int]] | None) -> torch.Tensor:

@@ -80,7 +80,7 @@ def test_linear_values_stay_linear_in_the_patient():
     index = np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"), -1)
     world = index @ matrix[:3, :3].T + matrix[:3, 3]
     volume = torch.from_numpy(world @ np.array([1.0, 2.0, -3.0]))[None]
-    target = network_grid(grid, (2, 2, 2))
+    target = network_grid(grid, (2.125, 1.125, 1.0))
     out = resample(volume, grid, target, dtype=torch.float64)
     inner = np.stack(np.meshgrid(*map(np.arange, target.shape), indexing="ij"), -1)
     expected = (inner @ target.affine[:3, :3].T + target.affine[:3, 3]) @ np.array([1.0, 2.0, -3.0])

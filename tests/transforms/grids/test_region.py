@@ -6,7 +6,7 @@ import torch
 from monai.data import MetaTensor
 
 from transforms.errors import SettingError
-from transforms.grids import Grid, RegionOfInterestd
+from transforms.grids import Grid, RegionOfInterestd, ToNetworkGridd
 
 
 def chest(signs=(-1.0, -1.0, 1.0), lungs=True):
@@ -54,6 +54,18 @@ def test_cropping_is_a_view_and_the_label_follows():
     assert out["image"].untyped_storage().data_ptr() == image.untyped_storage().data_ptr()
     assert torch.equal(out["label"].as_tensor(), (out["image"].as_tensor() == -850).to(torch.uint8))
     torch.testing.assert_close(out["label"].affine, out["image"].affine)
+
+
+@pytest.mark.parametrize("spacing", [(0.78125, 0.78125, 1.0), (0.7, 0.7, 2.0), (0.9766, 0.9766, 3.27)])
+def test_headers_in_float32_and_in_decimals_give_the_same_samples(spacing):
+    exact, coarse = chest(), []
+    affine = np.diag([*(2 * np.array(spacing) * (-1, -1, 1)), 1.0])
+    affine[:3, 3] = 171.31, 163.07, -312.6
+    for matrix in (affine, affine.astype(np.float32).astype(np.float64)):
+        image = MetaTensor(exact.as_tensor(), affine=torch.from_numpy(matrix), meta={"spatial_shape": exact.shape[1:]})
+        data = RegionOfInterestd("image", "lungs")({"image": image})
+        coarse.append(ToNetworkGridd("image", (1.5, 1.5, 1.5))(data)["image"].as_tensor())
+    assert torch.equal(*coarse)
 
 
 def test_left_is_the_patients_left():
