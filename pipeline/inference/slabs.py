@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from pipeline.inference.precision import Precision
-from pipeline.inference.volume import Network, Progress, VolumeInferer
+from pipeline.inference.volume import Mask, Network, Progress, VolumeInferer
 from transforms.errors import SettingError
 from transforms.slabs import axial_slabs, check_slices
 
@@ -43,14 +43,19 @@ class SlabInferer(VolumeInferer):
         progress: Progress | None = None,
     ) -> None:
         super().__init__(
-            batch_size=batch_size, precision=precision, device=device, padding_value=padding_value, progress=progress
+            batch_size=batch_size,
+            precision=precision,
+            device=device,
+            padding_value=padding_value,
+            within=None,
+            progress=progress,
         )
         self.slices = check_slices(slices)
         if multiple_of < 1:
             raise SettingError("slices cannot be padded to such a multiple", where="multiple_of", found=multiple_of)
         self.multiple_of = multiple_of
 
-    def _logits(self, volume: torch.Tensor, network: Network) -> torch.Tensor:
+    def _logits(self, volume: torch.Tensor, network: Network, mask: Mask | None) -> torch.Tensor:
         width, height, depth = volume.shape[1:]
         pads = (0, -height % self.multiple_of, 0, -width % self.multiple_of)
         slabs = axial_slabs(volume, self.slices)

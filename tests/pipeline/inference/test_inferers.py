@@ -1,5 +1,6 @@
 """Inferers: an identity network gives the volume back; 2.5D equals a loop; both equal MONAI where it has the same."""
 
+import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
@@ -7,6 +8,7 @@ from monai.inferers import SlidingWindowInferer
 from torch import nn
 
 from pipeline.inference import PatchInferer, SlabInferer, resolve, select_device
+from pipeline.inference.placement import lattice
 from pipeline.networks import UNetELU
 from transforms.errors import SettingError
 from transforms.slabs import ToSlabd, axial_slabs
@@ -35,6 +37,61 @@ def test_patches_are_blended_as_monai_does(shape):
     ours = PatchInferer((16, 16, 16), overlap=0.5, precision="float32")
     with torch.no_grad():
         torch.testing.assert_close(ours(image, network), stock(image, network), atol=1e-5, rtol=1e-4)
+
+
+def masked(shape, seed):
+    """A volume whose meta holds a few scattered boxes on a grid of half the resolution."""
+    generator = np.random.default_rng(seed)
+    coarse = np.zeros([-(-size // 2) for size in shape], dtype=np.uint8)
+    for corner in generator.integers(0, coarse.shape, (3, 3)):
+        coarse[tuple(slice(start, start + 3) for start in corner)] = 2
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    mask = MetaTensor(torch.from_numpy(coarse)[None], affine=torch.from_numpy(affine))
+    fine = np.repeat(np.repeat(np.repeat(coarse, 2, 0), 2, 1), 2, 2)[tuple(map(slice, shape))] > 0
+    return MetaTensor(volume(shape, channels=2), affine=torch.eye(4), meta={"found": mask}), torch.from_numpy(fine)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("half", [False, True])
+def test_identity_network_with_gaps_between_patches(seed, overlap, half):
+    image, inside = masked((61, 37, 50), seed)
+    seen = []
+    inferer = PatchInferer(
+        (16, 16, 16),
+        overlap=overlap,
+        batch_size=3,
+        precision="float32",
+        half=half,
+        within="found",
+        progress=lambda done, total: seen.append(total),
+    )
+    out = inferer(image, nn.Identity()).as_tensor()
+    assert out.dtype == (torch.float16 if half else torch.float32)
+    by_patch = (out - image.as_tensor()).abs().amax(1)[0] <= (1e-3 if half else 1e-5)
+    nowhere = (out[0, 0] == 10) & (out[0, 1] == -10)
+    assert by_patch[inside].all()
+    assert torch.equal(by_patch, ~nowhere)
+    assert nowhere.any()
+    assert seen[-1] < len(lattice(image.shape[2:], (16, 16, 16), overlap))
+
+
+def test_without_a_background_channel_nothing_is_said_where_no_patch_lies():
+    image, inside = masked((61, 37, 50), 1)
+    out = PatchInferer((16, 16, 16), precision="float32", within="found", activation="sigmoid")(image, nn.Identity())
+    nowhere = (out.as_tensor() == -10).all(1)[0]
+    assert nowhere.any()
+    assert not nowhere[inside].any()
+
+
+@pytest.mark.parametrize("shape", [(40, 33, 27), (8, 50, 5)])
+def test_an_empty_mask_or_none_searches_everything(shape):
+    image, _ = masked(shape, 0)
+    everything = PatchInferer((16, 16, 16), precision="float32")(image, nn.Identity())
+    image.meta["found"] = MetaTensor(torch.zeros_like(image.meta["found"]), affine=image.meta["found"].affine)
+    for key in ("found", "absent"):
+        out = PatchInferer((16, 16, 16), precision="float32", within=key)(image, nn.Identity())
+        assert torch.equal(out.as_tensor(), everything.as_tensor())
 
 
 def test_meta_stays_and_progress_is_told():

@@ -1,0 +1,87 @@
+"""Overlapping patches into one volume; float32 sums are held only where patches may still come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from pipeline.inference.placement import Place
+
+OUTSIDE = 10.0
+"""Logit of the background, and the negative of every other, where no patch lies: one part in a million of softmax."""
+
+
+class Blend:
+    """A weighted mean of patches that arrive in the order of their first axis.
+
+    Sums and weights are kept for one patch's depth alone. What lies before the newest patch is finished: it is divided
+    and goes into the result, which may be of half precision.
+
+    Args:
+        shape: Voxels of the volume.
+        weight: How much each voxel of a patch counts, above 0; `patch_size`, float32, where sums are made.
+        dtype: Of the result.
+        has_background: Whether channel 0 is the background that voxels without a patch belong to; else such voxels
+            belong to no channel.
+    """
+
+    def __init__(
+        self, shape: Sequence[int], weight: torch.Tensor, *, dtype: torch.dtype = torch.float32, has_background: bool
+    ) -> None:
+        self.shape = tuple(shape)
+        self.weight = weight
+        self.dtype = dtype
+        self.has_background = has_background
+        self._begin = 0  # the plane that the sums begin at
+        self._weights = weight.new_zeros((weight.shape[0], *self.shape[1:]))
+        self._sums: torch.Tensor | None = None
+        self._result: torch.Tensor | None = None
+
+    def add(self, place: Place, patch: torch.Tensor) -> None:
+        """Adds a patch `(K, *patch_size)` at a place that does not lie before the last one's first plane."""
+        if self._sums is None or self._result is None:
+            self._sums = self.weight.new_zeros((patch.shape[0], *self._weights.shape))
+            self._result = self.weight.new_empty((patch.shape[0], *self.shape), dtype=self.dtype)
+        self._finish_until(place[0].start)
+        inside = (slice(None), *place[1:])
+        self._sums[(slice(None), *inside)].addcmul_(patch, self.weight)
+        self._weights[inside] += self.weight
+
+    def result(self) -> torch.Tensor:
+        """The blended volume `(K, *shape)`.
+
+        Raises:
+            ValueError: When no patch was added.
+        """
+        self._finish_until(self.shape[0])
+        if self._result is None:
+            raise ValueError("no patch was blended")
+        return self._result
+
+    def _finish_until(self, plane: int) -> None:
+        if self._sums is None or self._result is None or plane <= self._begin:
+            return
+        depth = self._weights.shape[0]
+        done, kept = min(plane - self._begin, depth), max(0, depth - (plane - self._begin))
+        planes = self._result[:, self._begin : plane]
+        self._fill_outside(planes[:, done:])
+        weights = self._weights[: planes.shape[1]][:done]
+        self._write(planes[:, :done], self._sums[:, : weights.shape[0]], weights)
+        for ring in (self._sums, self._weights[None]):
+            ring[:, :kept] = ring[:, depth - kept :].clone()
+            ring[:, kept:] = 0
+        self._begin = plane
+
+    def _write(self, planes: torch.Tensor, sums: torch.Tensor, weights: torch.Tensor) -> None:
+        planes.copy_(sums / weights.clamp(min=torch.finfo(weights.dtype).tiny))
+        empty = weights == 0
+        if bool(empty.any()):
+            planes.masked_fill_(empty, -OUTSIDE)
+            if self.has_background:
+                planes[0].masked_fill_(empty, OUTSIDE)
+
+    def _fill_outside(self, planes: torch.Tensor) -> None:
+        planes.fill_(-OUTSIDE)
+        if self.has_background:
+            planes[:1].fill_(OUTSIDE)
