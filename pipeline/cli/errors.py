@@ -13,8 +13,7 @@ def reporting() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # boundary: the command line's end; what is no user's error is raised again
-        from pipeline.bundle.errors import exit_status
-        from transforms.errors import CTError, root_error
+        from transforms.errors import CTError, exit_status, root_error
 
         root = root_error(error)
         if not isinstance(root, CTError):

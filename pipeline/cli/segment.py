@@ -28,7 +28,7 @@ OVERLAYS = {"3d": [], "2.5d": ["unet_2_5d.yaml"]}
 @click.option("--series-uid", help="The DICOM series to read where a study holds several.")
 @click.option("--pattern", help="Picks files of a folder, such as 'STS_*/CT_image.nii.gz'.")
 @click.option("--allow", multiple=True, metavar="KIND", help="What the reader would otherwise refuse.")
-@click.option("--write", metavar="KINDS", help="Files to write, separated by commas: nifti,lungs,measurements,report.")
+@click.option("--write", metavar="KINDS", help="Files to write: nifti,lungs,measurements,seg,sr,report.")
 def segment(
     studies: tuple[str, ...],
     output: Path,
