@@ -8,15 +8,7 @@ from types import TracebackType
 
 from monai.apps.utils import get_logger
 
-from transforms.errors import CTError, DataListError, NotFoundError, SettingError, root_error
-
-NOTHING_DONE = (NotFoundError, SettingError, DataListError)
-"""Errors that say that the command or its data list was wrong, before any case was touched."""
-
-
-def exit_status(error: BaseException) -> int:
-    """The status that a command ends with: 2 when it was wrong or had nothing to do, else 1."""
-    return 2 if isinstance(error, NOTHING_DONE) else 1
+from transforms.errors import CTError, exit_status, root_error
 
 
 def report_errors() -> None:

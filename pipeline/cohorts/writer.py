@@ -12,7 +12,15 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
-from pipeline.export import DEFAULT_KINDS, BundleIdentity, CaseTable, check_kinds, failed_row, write_case
+from pipeline.export import (
+    DEFAULT_KINDS,
+    BundleIdentity,
+    CaseTable,
+    SegOptions,
+    check_kinds,
+    failed_row,
+    write_case,
+)
 
 
 class CaseWriter:
@@ -22,7 +30,9 @@ class CaseWriter:
         output_dir: Where results go.
         classes: Class name to value.
         bundle: What made the results; or a mapping of its fields.
-        write: Kinds of files (`nifti`, `lungs`, `measurements`, `report`, `probabilities`); `None` for the usual.
+        write: Kinds of files (`nifti`, `lungs`, `measurements`, `seg`, `sr`, `report`, `probabilities`); `None` for the
+            usual.
+        seg: Settings of the DICOM SEG.
         options: Settings to record in `provenance.json`.
         device: To record.
     """
@@ -34,6 +44,7 @@ class CaseWriter:
         bundle: BundleIdentity,
         *,
         write: Collection[str] | None = None,
+        seg: SegOptions | None = None,
         options: Mapping[str, Any] | None = None,
         device: torch.device | str | None = None,
     ) -> None:
@@ -41,6 +52,7 @@ class CaseWriter:
         self.classes = dict(classes)
         self.bundle = bundle
         self.write = check_kinds(DEFAULT_KINDS if write is None else write)
+        self.seg = seg
         self.options = options
         self.device = None if device is None else str(device)
         self.table = CaseTable(self.folder / "cases.csv")
@@ -60,6 +72,7 @@ class CaseWriter:
             bundle=self.bundle,
             stages=seconds,
             write=self.write,
+            seg=self.seg,
             options=self.options,
             device=self.device,
             started=datetime.now(UTC) - timedelta(seconds=sum(seconds.values())),

@@ -1,6 +1,7 @@
-"""Result files of a case: NIfTI, measurements, preview, provenance, and the table of all cases."""
+"""Result files of a case: NIfTI, DICOM SEG and SR, measurements, preview, provenance, and the table of all cases."""
 
 from pipeline.export.case import CaseResult, case_content, write_case
+from pipeline.export.dicom.options import SegOptions
 from pipeline.export.files import make_folder, replacing, write_json
 from pipeline.export.kinds import DEFAULT_KINDS, RESULT_KINDS, CaseContent, ResultKind, check_kinds
 from pipeline.export.measurements import LesionMeasurement, LungVolume, Measurements, measure
@@ -29,6 +30,7 @@ __all__ = [
     "LungVolume",
     "Measurements",
     "ResultKind",
+    "SegOptions",
     "Severity",
     "case_content",
     "check_kinds",

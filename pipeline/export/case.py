@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from monai.data.meta_tensor import MetaTensor
 
+from pipeline.export.dicom.options import SegOptions
 from pipeline.export.files import cannot_write, make_folder
 from pipeline.export.kinds import DEFAULT_KINDS, RESULT_KINDS, CaseContent, check_kinds
 from pipeline.export.measurements import Measurements, measure
@@ -57,6 +58,7 @@ def write_case(
     bundle: BundleIdentity,
     stages: Mapping[str, float],
     write: Collection[str] = DEFAULT_KINDS,
+    seg: SegOptions | None = None,
     options: Mapping[str, Any] | None = None,
     device: str | None = None,
     started: datetime | None = None,
@@ -76,6 +78,7 @@ def write_case(
         bundle: The bundle that was run.
         stages: Stage to seconds, so far; the writing is added.
         write: Kinds of results, of :data:`~pipeline.export.kinds.RESULT_KINDS`.
+        seg: Settings of the DICOM SEG; the usual where None.
         options: Options of the run, for the provenance.
         device: Name of the device, for the provenance.
         started: When the case was begun.
@@ -93,8 +96,8 @@ def write_case(
     begun = time.perf_counter()
     target = make_folder(folder)
     _remove(target / PROVENANCE_FILE)
-    content = case_content(data, classes=classes, restore=restore)
-    files = _write_kinds(target, kinds, content)
+    content = case_content(data, classes=classes, bundle=bundle, seg=seg, kinds=kinds, restore=restore)
+    files, why_not = _write_kinds(target, kinds, content)
     seconds = {**stages, "write": time.perf_counter() - begun}
     record = provenance(
         content.case,
@@ -103,7 +106,7 @@ def write_case(
         bundle=bundle,
         stages=seconds,
         files=files,
-        findings=_findings(data),
+        findings=[*_findings(data), *why_not],
         options=options,
         device=device,
         started=started,
@@ -118,13 +121,22 @@ def write_case(
 
 
 def case_content(
-    data: Mapping[str, Any], *, classes: Mapping[str, int], restore: MaskRestorer = restore_mask
+    data: Mapping[str, Any],
+    *,
+    classes: Mapping[str, int],
+    bundle: BundleIdentity,
+    seg: SegOptions | None = None,
+    kinds: tuple[str, ...] = (),
+    restore: MaskRestorer = restore_mask,
 ) -> CaseContent:
     """Bring together, on the native grid, what result files are made of.
 
     Args:
         data: The data dictionary after postprocessing.
         classes: Class name to label value.
+        bundle: The bundle that was run.
+        seg: Settings of the DICOM SEG; the usual where None.
+        kinds: The kinds of results that are asked for.
         restore: Brings the coarse lung mask to the native grid.
 
     Returns:
@@ -149,20 +161,26 @@ def case_content(
         classes=classes,
         measurements=measure(label_map, hu, lungs, affine, classes, case=str(data["case"])),
         meta={**native.meta, **_region(data.get("image"))},
+        bundle=bundle,
+        seg_options=seg or SegOptions(),
+        kinds=kinds,
     )
 
 
-def _write_kinds(folder: Path, kinds: Collection[str], content: CaseContent) -> list[str]:
+def _write_kinds(folder: Path, kinds: Collection[str], content: CaseContent) -> tuple[list[str], list[str]]:
+    """Write the kinds that the case can have; returns the files, and why it cannot have others."""
     files: list[str] = []
+    why_not: list[str] = []
     for name in kinds:
         kind = RESULT_KINDS[name]
         if kind.fits(content):
             kind.write(folder, content)
             files.extend(kind.files)
         else:
+            why_not.append(kind.why_not(content))
             for file in kind.files:
                 _remove(folder / file)
-    return files
+    return files, [reason for reason in dict.fromkeys(why_not) if reason]
 
 
 def _native_lungs(

@@ -31,7 +31,7 @@ _FILL_OPACITY = 0.3
 _FONT_SIZE = 18
 _BACKGROUND: Colour = (0, 0, 0)
 _TEXT: Colour = (235, 235, 235)
-_LUNG_OUTLINE: Colour = (150, 150, 150)
+LUNG_OUTLINE: Colour = (150, 150, 150)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ def _draw(panel: Panel) -> Image.Image:
     pixels = np.array(gray)
     if panel.lungs is not None:
         lungs = np.array(Image.fromarray(panel.lungs.astype(np.uint8)).resize(size, Image.Resampling.NEAREST))
-        pixels[find_boundaries(lungs, mode="inner")] = _LUNG_OUTLINE
+        pixels[find_boundaries(lungs, mode="inner")] = LUNG_OUTLINE
     labels = np.array(Image.fromarray(panel.label_map.astype(np.uint8)).resize(size, Image.Resampling.NEAREST))
     outline = find_boundaries(labels, mode="inner")
     for value in np.unique(labels[labels > 0]):

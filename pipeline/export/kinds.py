@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.export.dicom.case_source import case_source
+from pipeline.export.dicom.options import SegOptions
+from pipeline.export.dicom.plan import SegPlan, plan_seg
+from pipeline.export.dicom.source import Source
 from pipeline.export.files import write_json
 from pipeline.export.measurements import Measurements
 from pipeline.export.nifti import write_label_map, write_volume
 from pipeline.export.preview import write_preview
+from pipeline.export.provenance import BundleIdentity
 from transforms.errors import SettingError
 
 Array = npt.NDArray[Any]
@@ -33,6 +39,9 @@ class CaseContent:
         classes: Class name to label value.
         measurements: The case's numbers.
         meta: Meta of the volume.
+        bundle: What segmented it.
+        seg_options: Settings of the DICOM SEG.
+        kinds: The kinds of results that are asked for, for those that refer to each other.
     """
 
     case: str
@@ -44,6 +53,19 @@ class CaseContent:
     classes: Mapping[str, int]
     measurements: Measurements
     meta: Mapping[str, Any]
+    bundle: BundleIdentity
+    seg_options: SegOptions = field(default_factory=SegOptions)
+    kinds: tuple[str, ...] = ()
+
+    @cached_property
+    def source(self) -> Source | str:
+        """The DICOM slices that the volume maps to; where there are none, why, or nothing for other formats."""
+        return case_source(self.meta, self.affine, self.hu.shape)
+
+    @cached_property
+    def seg_plan(self) -> SegPlan:
+        """The segments and identifiers that SEG and SR share."""
+        return plan_seg(self.classes, with_lungs=self.lungs is not None, options=self.seg_options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +76,13 @@ class ResultKind:
         files: Names of the files it writes into the case's folder.
         write: Writes them.
         fits: Tells whether this case can have them (lungs were found, the input was DICOM).
+        why_not: Says as a finding why a case cannot have them; nothing where that goes without saying.
     """
 
     files: tuple[str, ...]
     write: Callable[[Path, CaseContent], None]
     fits: Callable[[CaseContent], bool] = lambda content: True
+    why_not: Callable[[CaseContent], str] = lambda content: ""
 
 
 def check_kinds(write: Iterable[str]) -> tuple[str, ...]:
@@ -120,11 +144,49 @@ def _write_probabilities(folder: Path, content: CaseContent) -> None:
     write_volume(np.moveaxis(content.probabilities, 0, -1), content.affine, folder / "probabilities.nii.gz")
 
 
+def _write_seg(folder: Path, content: CaseContent) -> None:
+    from pipeline.export.dicom import write_seg
+
+    if not isinstance(content.source, str):
+        write_seg(
+            folder / "labels.seg.dcm",
+            content.label_map,
+            content.source,
+            content.seg_plan,
+            bundle=content.bundle,
+            lungs=content.lungs,
+        )
+
+
+def _write_sr(folder: Path, content: CaseContent) -> None:
+    from pipeline.export.dicom import write_sr
+
+    if not isinstance(content.source, str):
+        write_sr(
+            folder / "measurements.sr.dcm",
+            content.measurements,
+            content.source,
+            content.seg_plan,
+            bundle=content.bundle,
+            refer_to_seg="seg" in content.kinds,
+        )
+
+
+def _is_dicom(content: CaseContent) -> bool:
+    return not isinstance(content.source, str)
+
+
+def _why_no_dicom(content: CaseContent) -> str:
+    return content.source if isinstance(content.source, str) else ""
+
+
 #: Name to kind, in the order of writing. A new kind is one more entry.
 RESULT_KINDS: dict[str, ResultKind] = {
     "nifti": ResultKind(files=("labels.nii.gz",), write=_write_labels),
     "lungs": ResultKind(files=("lungs.nii.gz",), write=_write_lungs, fits=lambda content: content.lungs is not None),
     "measurements": ResultKind(files=("measurements.json",), write=_write_measurements),
+    "seg": ResultKind(files=("labels.seg.dcm",), write=_write_seg, fits=_is_dicom, why_not=_why_no_dicom),
+    "sr": ResultKind(files=("measurements.sr.dcm",), write=_write_sr, fits=_is_dicom, why_not=_why_no_dicom),
     "report": ResultKind(files=("preview.png",), write=_write_report),
     "probabilities": ResultKind(files=("probabilities.nii.gz",), write=_write_probabilities),
 }

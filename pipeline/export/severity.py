@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 
-#: Name of the grading: Morozov et al., "MosMedData: Chest CT Scans With COVID-19 Related Findings Dataset",
-#: arXiv:2005.06465 (2020), Table 1.
+#: Name of the grading: Morozov et al., "MosMedData: Chest CT Scans with COVID-19 Related Findings Dataset",
+#: medRxiv 2020.05.20.20100362 (2020).
 SCALE = "CT-0 to CT-4 (Morozov et al. 2020)"
 _FROM_PERCENT = (25.0, 50.0, 75.0)
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 FILES = {"labels.nii.gz", "lungs.nii.gz", "measurements.json", "preview.png", "provenance.json"}
+DICOM_FILES = {"labels.seg.dcm", "measurements.sr.dcm"}
 EDGES_HU = (-740.5, -350.5, 40.5)
 """Where the network of :func:`thresholds` changes from one class to the next."""
 POINTWISE = {"_target_": "torch.nn.Conv3d", "in_channels": 1, "out_channels": 4, "kernel_size": 1}
@@ -70,7 +71,8 @@ def test_results_lie_on_the_grid_of_the_input(segmented, study, name):
 
 def test_every_file_of_a_case_is_there_and_holds_what_it_should(segmented, tiny_bundle):
     folder = segmented / "dicom" / "ct"
-    assert {path.name for path in folder.iterdir()} == FILES
+    assert {path.name for path in folder.iterdir()} == FILES | DICOM_FILES
+    assert {path.name for path in (segmented / "nifti" / "ct").iterdir()} == FILES
     measurements = json.loads((folder / "measurements.json").read_text())
     assert set(measurements["lesions"]) == {"ground_glass", "consolidation", "pleural_effusion"}
     assert 1000 < measurements["lung_volume_ml"]["total"] < 9000
@@ -79,7 +81,7 @@ def test_every_file_of_a_case_is_there_and_holds_what_it_should(segmented, tiny_
     assert provenance["bundle"]["weights_hash"] == f"sha256:{digest}"
     assert provenance["bundle"]["version"] == json.loads((tiny_bundle / "configs/metadata.json").read_text())["version"]
     assert {"read", "network", "restore", "write"} <= set(provenance["seconds"])
-    assert set(provenance["files"]) == FILES - {"provenance.json"}
+    assert set(provenance["files"]) == (FILES | DICOM_FILES) - {"provenance.json"}
     with Image.open(folder / "preview.png") as picture:
         assert picture.size > (512, 512)
 

@@ -170,7 +170,7 @@ def test_probabilities_when_they_were_kept(tmp_path, data):
 
 
 def test_kinds_are_checked_before_anything_is_touched(tmp_path, data):
-    with pytest.raises(SettingError, match=r"found niftii.*nifti, lungs, measurements, report, probabilities"):
+    with pytest.raises(SettingError, match=r"found niftii.*nifti, lungs, measurements, seg, sr, report, probabilities"):
         write(tmp_path / "a", data, write=["niftii", "report"])
     assert not (tmp_path / "a").exists()
     assert check_kinds(["report", "nifti", "report"]) == ("nifti", "report")
@@ -188,6 +188,6 @@ def test_a_label_map_on_another_grid_is_refused(tmp_path, data, wrong):
 
 
 def test_arrays_share_the_tensors_memory(data):
-    content = case_module.case_content(data, classes=CLASSES)
+    content = case_module.case_content(data, classes=CLASSES, bundle=BUNDLE)
     assert content.hu.ctypes.data == data["native"].data_ptr()
     assert content.label_map.ctypes.data == data["pred"].data_ptr()

@@ -1,0 +1,11 @@
+from .codes import SegmentCodes as SegmentCodes
+from .codes import segment_codes as segment_codes
+from .options import SegOptions as SegOptions
+from .plan import Segment as Segment
+from .plan import SegPlan as SegPlan
+from .plan import plan_seg as plan_seg
+from .report import write_sr as write_sr
+from .segmentation import write_seg as write_seg
+from .source import Source as Source
+from .source import SourceSlice as SourceSlice
+from .source import read_source as read_source
