@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -14,6 +15,9 @@ from torch import distributed as processes
 from transforms.errors import DataListError, SettingError
 
 Item = TypeVar("Item")
+
+LETTING_GO_S = 0.5
+"""How long the threads behind the processes' connections are given at the end; on a busy machine they come late."""
 
 
 def join(backend: str, device: torch.device) -> None:
@@ -45,8 +49,10 @@ def join(backend: str, device: torch.device) -> None:
 def leave() -> None:
     """Leaves the processes of a run."""
     if processes.is_initialized():
-        # A process that leaves while another still talks to it takes the connection's threads down under it.
         processes.barrier()
+        # gloo's threads take the interpreter's lock to let go of the last tensors: where the interpreter ends first,
+        # they abort the process.
+        time.sleep(LETTING_GO_S)
         processes.destroy_process_group()
 
 
