@@ -6,15 +6,18 @@ BUNDLE := bundles/ct_lesion_segmentation
 DEMO ?= demo
 STUDY ?=
 SEED ?= 2024
+SERVICES := orthanc orthanc-dicomweb dicom3tools dcm2niix
 
-.PHONY: help install lint format types test test-slow test-services demo weights clean
+.PHONY: help install lint format types test test-slow services test-services fuzz demo weights clean
 
 help:
 	@echo "make demo            segment a synthetic chest CT (or STUDY=path) and show the result"
 	@echo "make test            the fast tests"
 	@echo "make lint            ruff and mypy"
 	@echo "make test-slow       real bundle commands, trainings, kills"
-	@echo "make test-services   tests against real servers and Debian packages"
+	@echo "make services        what those tests need from Debian: $(SERVICES)"
+	@echo "make test-services   tests against real servers and programs; those that are not there are skipped"
+	@echo "make fuzz            mutated files through the reader: INPUTS=10000 of them, others with FUZZ_SEED=1"
 	@echo "make weights         train the shipped weights again"
 
 $(VENV)/.installed: setup.cfg constraints.txt
@@ -41,8 +44,23 @@ test: install
 test-slow: install
 	$(BIN)/python -m pytest -m "slow and not service and not gpu"
 
-test-services: install
-	$(BIN)/python -m pytest -m "service" || [ $$? -eq 5 ]   # 5: there are none
+services:
+	@missing=; for package in $(SERVICES); do \
+		dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"; \
+	done; \
+	if [ -z "$$missing" ]; then exit 0; \
+	elif [ "$$(id -u)" -ne 0 ]; then echo "not installed; as root: apt-get install$$missing" >&2; \
+	else apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing; fi
+
+test-services: install services
+	$(BIN)/python -m pytest -m "service"
+
+INPUTS ?= 10000
+FUZZ_SEED ?= 0
+
+# Ends after ten minutes, however many were read by then.
+fuzz: install
+	$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seed $(FUZZ_SEED) --seconds 600
 
 ifeq ($(STUDY),)
 demo: install
@@ -63,9 +81,9 @@ demo: install
 endif
 
 RUNS ?= runs
-MINUTES ?= 40
+MINUTES ?= 90
 TRAIN := $(BIN)/python -P -m monai.bundle run --bundle_root $(BUNDLE) --dataset_dir $(RUNS)/phantoms \
-	--max_epochs 2000 --max_minutes $(MINUTES) --val_interval 8
+	--max_epochs 2000 --max_minutes $(MINUTES) --val_interval 8 --deformation_prob 0.25
 
 # Writes runs/weights_*/best.pt and copies them into the bundle.
 weights: install

@@ -1,4 +1,4 @@
-"""Real commands for the tests."""
+"""Real commands and real data for the tests."""
 
 import json
 import os
@@ -61,3 +61,12 @@ def run_cold() -> Run:
         return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the development data; the test is skipped where there is none."""
+    root = Path(os.environ.get("CTVOL_DATA") or "missing")
+    if not root.is_dir():
+        pytest.skip("CTVOL_DATA is not set to a folder")
+    return root

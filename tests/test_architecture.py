@@ -112,3 +112,7 @@ def test_the_doors_are_light(statement):
 
 def test_finding_cases_needs_no_torch():
     assert not packages_loaded_by("import pipeline.datasets.studies") & {"torch", "monai"}
+
+
+def test_reading_headers_needs_no_torch():
+    assert not packages_loaded_by("import transforms.reading.load") & {"torch", "monai"}
