@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from functools import cache
 from typing import Any
@@ -16,6 +15,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_.+/-]")
 _LONGEST_CODE = 48
 _LONGEST_UID = 64
+_LARGEST = 1e90
 
 
 @cache
@@ -47,12 +47,12 @@ def text(dataset: Dataset, keyword: str) -> str:
 
 
 def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
-    """`count` finite numbers, or `None`: a malformed value is as good as none."""
+    """`count` numbers whose products are finite too, or `None`: a malformed value is as good as none."""
     found = texts(dataset, keyword)
     if len(found) != count or not all(map(_NUMBER.match, found)):
         return None
     values = tuple(map(float, found))
-    return values if all(map(math.isfinite, values)) else None
+    return values if all(abs(value) <= _LARGEST for value in values) else None
 
 
 def uid(dataset: Dataset, keyword: str) -> str:

@@ -16,6 +16,7 @@ _J2K_START = b"\xff\x4f\xff\x51"
 _JPEG_START = b"\xff\xd8"
 _NO_FRAME = {0xC4, 0xC8, 0xCC}  # markers among those of frames that start none
 _JPEG_LS_FRAME = 0xF7
+_JPEG_CELL_BITS = 16  # JPEG and JPEG-LS in DICOM: 8 or 16 bits allocated (PS3.5, 8.2); GDCM aborts on more
 
 
 class Codestream(NamedTuple):
@@ -37,13 +38,18 @@ def check_codestream(frame: bytes, one: Slice) -> None:
     """
     if one.pixels.transfer_syntax == RLELossless:
         return
+    is_jpeg_2000 = UID(one.pixels.transfer_syntax) in _JPEG_2000
     try:
-        found = (_jpeg_2000 if UID(one.pixels.transfer_syntax) in _JPEG_2000 else _jpeg)(frame)
+        found = (_jpeg_2000 if is_jpeg_2000 else _jpeg)(frame)
     except (ValueError, IndexError):
         found = None
     if found is None or not frame.rstrip(_PADDING).endswith(_END):
         raise unreadable(one, "the compressed pixels are cut short or corrupt", f"{len(frame)} bytes")
     most = one.pixels.bits_allocated or 0
+    if most > _JPEG_CELL_BITS and not is_jpeg_2000:
+        raise unreadable(
+            one, "the header is not one of JPEG", f"BitsAllocated {most}", f"at most {_JPEG_CELL_BITS} bits"
+        )
     if found[:3] != (one.rows, one.columns, 1) or found.bits > most:
         raise unreadable(
             one,
