@@ -88,7 +88,7 @@ class Slice:
     pixel_spacing: tuple[float, ...] | None
     """`(2,)` millimetres: between rows, then between columns."""
     thickness_mm: float | None
-    """SliceThickness; without one, the size of SpacingBetweenSlices."""
+    """SliceThickness; without a positive one, the size of SpacingBetweenSlices."""
     slope: float | None
     intercept: float | None
     kernel: str
@@ -222,6 +222,7 @@ def _slice(
         return code(next(filter(None, [*found, texts(header, name_in_header or keyword)]), []))
 
     apart = number("SpacingBetweenSlices", "PixelMeasuresSequence")
+    thickness = number("SliceThickness", "PixelMeasuresSequence")
     return Slice(
         file=file,
         frame=frame,
@@ -234,7 +235,7 @@ def _slice(
         position=some("ImagePositionPatient", "PlanePositionSequence", 3),
         orientation=some("ImageOrientationPatient", "PlaneOrientationSequence", 6),
         pixel_spacing=some("PixelSpacing", "PixelMeasuresSequence", 2),
-        thickness_mm=number("SliceThickness", "PixelMeasuresSequence") or (apart and abs(apart)),
+        thickness_mm=thickness if thickness and thickness > 0 else apart and abs(apart),
         slope=number("RescaleSlope", "PixelValueTransformationSequence"),
         intercept=number("RescaleIntercept", "PixelValueTransformationSequence"),
         kernel=word("ConvolutionKernel", "CTReconstructionSequence"),
