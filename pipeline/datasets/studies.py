@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.datasets.case_names import case_names, safe_name
+from pipeline.datasets.spread_series import spread_series
 from pipeline.datasets.study_folders import FolderSearch
 from pipeline.datasets.study_tables import Row, read_study_table
 from transforms.errors import CTError, DataListError, NotFoundError
@@ -83,7 +84,8 @@ def search_cases(studies: Sequence[Study], *, pattern: str | None = None, series
         raise _nothing(list(found), pattern, search)
     # A folder that was named and holds nothing is a case that fails by itself, beside the others.
     rows = [row for study, own in found.items() for row in own or _named_folder(study, pattern)]
-    unique = list({(row.path.absolute(), row.series_uid): row for row in reversed(rows)}.values())[::-1]
+    whole = _in_whole_series(rows, search)
+    unique = list({(row.path.absolute(), row.series_uid): row for row in reversed(whole)}.values())[::-1]
     return FoundCases(_named(unique, series_uid), search.left_out())
 
 
@@ -98,6 +100,19 @@ def _rows(study: str, pattern: str | None, search: FolderSearch) -> list[Row]:
     if pattern is None:
         return [Row(path=found) for found in search.studies_in(path)]
     return [Row(path=found) for match in sorted(path.glob(pattern)) for found in _matched(match, search)]
+
+
+def _in_whole_series(rows: Sequence[Row], search: FolderSearch) -> list[Row]:
+    """The rows with every DICOM series in one of them, in whichever of the folders its slices lie."""
+    instead = spread_series(search.dicom_folders, search.series_uid)
+    for folder in (folder for folder, series in instead.items() if not series):
+        search.leave_out(search.dicom_folders[folder], "DICOM folder(s) with slices that others hold too")
+    chosen = search.series_uid is not None  # then the case takes it as it was given: it may name a part
+    new = {
+        folder: [Row(path=one.folder, series_uid=None if chosen else one.series_uid) for one in series]
+        for folder, series in instead.items()
+    }
+    return [one for row in rows for one in new.get(row.path, [row])]
 
 
 def _named_folder(study: str, pattern: str | None) -> list[Row]:

@@ -43,6 +43,8 @@ class FolderSearch:
         self.series_uid = None if series_uid is None else series_uid.partition(":")[0]
         self._left_out: dict[Path, Counter[str]] = defaultdict(Counter)
         self._seen: set[Path] = set()
+        self.dicom_folders: dict[Path, Path] = {}
+        """Those that were found, and for each the folder that was searched."""
 
     def studies_in(self, folder: Path) -> list[Path]:
         """The studies in a folder and all below it, in the order of their names.
@@ -52,6 +54,11 @@ class FolderSearch:
         """
         self._seen = set()
         return self._search(folder, folder)
+
+    def leave_out(self, root: Path, what: str) -> bool:
+        """Remembers one thing that was left out under a folder; `False`, the answer to whether it is a study."""
+        self._left_out[root][what] += 1
+        return False
 
     def left_out(self) -> list[tuple[Path, str]]:
         """For each folder that was searched, what was left out, as text."""
@@ -71,6 +78,7 @@ class FolderSearch:
             raise UnreadableError("the folder cannot be read", where=folder, remedy="Check the permissions") from error
         files = [entry for entry in entries if entry.is_file()]
         found = [folder] if self._is_dicom_study(files, root) else []
+        self.dicom_folders.update(dict.fromkeys(found, root))
         found += [file for file in files if self._is_study(file, root)]
         return found + [study for entry in entries if entry.is_dir() for study in self._search(entry, root)]
 
@@ -78,10 +86,10 @@ class FolderSearch:
         if not (is_zip(file) or volume_format(file)) or file.name in RESULT_FILES:
             return False
         if self.series_uid is not None and not is_zip(file):
-            return self._leave_out(root, "volume file(s) without a series UID")
+            return self.leave_out(root, "volume file(s) without a series UID")
         inner_folder = "" if file.parent == root else file.parent.name
         if is_mask_name(stem(file)) or is_mask_name(inner_folder):
-            return self._leave_out(root, "file(s) named as masks")
+            return self.leave_out(root, "file(s) named as masks")
         return True
 
     def _is_dicom_study(self, files: list[Path], root: Path) -> bool:
@@ -89,7 +97,7 @@ class FolderSearch:
         if any(self._is_wanted(file) for file in dicom):
             return True
         wanted = "CT" if self.series_uid is None else "the series asked for"
-        return self._leave_out(root, f"DICOM folder(s) without {wanted}") if dicom else False
+        return self.leave_out(root, f"DICOM folder(s) without {wanted}") if dicom else False
 
     def _is_wanted(self, file: Path) -> bool:
         # Imported late: a search that meets no DICOM file does without pydicom.
@@ -102,7 +110,3 @@ class FolderSearch:
         if why_not_a_slice(header) is not None:
             return False
         return self.series_uid in (None, str(header.get("SeriesInstanceUID")))
-
-    def _leave_out(self, root: Path, what: str) -> bool:
-        self._left_out[root][what] += 1
-        return False

@@ -46,5 +46,5 @@ def _by_headers(case: Case, allow: frozenset[str]) -> CaseInspection:
         return inspect_volume_file(case, kind)
     from pipeline.inspection.dicom import inspect_dicom
 
-    with dicom_files(case.path, str(case.path)) as files:
+    with dicom_files(case.path, str(case.path), case.series_uid) as files:
         return inspect_dicom(case, files, allow)

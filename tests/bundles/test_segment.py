@@ -146,6 +146,18 @@ def test_the_command_line_gives_the_same_bytes(run_ctvol, tiny_bundle, study, tm
         assert (tmp_path / "ct" / name).read_bytes() == (segmented / "dicom" / "ct" / name).read_bytes()
 
 
+def test_a_series_over_two_folders_gives_the_same_label_map(run_ctvol, tiny_bundle, study, tmp_path, segmented):
+    for number, path in enumerate(sorted(study["dicom"].ct.iterdir())):
+        part = tmp_path / "ct" / ("first" if number < 20 else "second")
+        part.mkdir(parents=True, exist_ok=True)
+        (part / path.name).write_bytes(path.read_bytes())
+    out = tmp_path / "out"
+    result = run_ctvol("segment", tmp_path, "-o", out, "--bundle", tiny_bundle, "--device", "cpu", "--write", "nifti")
+    assert result.returncode == 0, result.stderr
+    whole = segmented / "dicom" / "ct" / "labels.nii.gz"
+    assert (out / "ct" / "labels.nii.gz").read_bytes() == whole.read_bytes()
+
+
 def test_without_lungs_the_body_is_searched_and_it_is_said(segment, tmp_path):
     hu = np.full((40, 40, 30), -1000, dtype=np.int16)
     hu[8:32, 8:32] = 30

@@ -69,5 +69,5 @@ def read_volume_file(path: Path, kind: VolumeFormat, *, smallest: bool) -> FileV
 
 
 def _read_dicom(path: Path, given: str, series_uid: str | None, allow: frozenset[str], smallest: bool) -> Volume:
-    with dicom_files(path, given) as files:
+    with dicom_files(path, given, series_uid) as files:
         return read_dicom(files, given, series_uid=series_uid, allow=allow, smallest=smallest)

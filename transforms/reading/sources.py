@@ -39,7 +39,7 @@ def check_source(path: Path) -> VolumeFormat | None:
 
 
 @contextmanager
-def dicom_files(path: Path, given: str) -> Iterator[Sequence[DicomFile]]:
+def dicom_files(path: Path, given: str, series_uid: str | None = None) -> Iterator[Sequence[DicomFile]]:
     """The files of a DICOM folder, a zip of one, or one file alone; those of a zip are gone when the block ends.
 
     A DICOMDIR stands for the folder that it lies in.
@@ -47,13 +47,14 @@ def dicom_files(path: Path, given: str) -> Iterator[Sequence[DicomFile]]:
     Args:
         path: Anything for which :func:`check_source` returned `None`.
         given: What the user gave, for messages.
+        series_uid: The series to read, `UID` or `UID:PART`, where one is asked for: it may lie in folders below.
 
     Raises:
         SeriesError: When a folder holds volume files and no DICOM.
         UnreadableError: When a file is of no known kind, or an archive cannot be unpacked.
     """
     if path.is_dir() or is_index(path):
-        files = files_of_folder(path if path.is_dir() else path.parent)
+        files = files_of_folder(path if path.is_dir() else path.parent, series_uid)
         if not any(is_dicom(file.path) for file in files) and any(volume_format(file.path) for file in files):
             raise SeriesError(
                 "the folder holds no DICOM, but volume files", where=given, remedy="Give one of the files"

@@ -28,9 +28,13 @@ def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("inspect")
     hu = np.zeros((8, 8, 12), np.int16)
     empty = np.zeros(hu.shape, np.uint8)
-    for name, gapped in (("whole", False), ("gapped", True)):
+    for seed, (name, gapped) in enumerate((("whole", False), ("gapped", True))):
         phantom = Phantom(
-            spec=PhantomSpec(shape=hu.shape), hu=hu, labels=empty, lungs=empty, affine=np.diag([-1.0, -1.0, 2.0, 1.0])
+            spec=PhantomSpec(seed=seed, shape=hu.shape),
+            hu=hu,
+            labels=empty,
+            lungs=empty,
+            affine=np.diag([-1.0, -1.0, 2.0, 1.0]),
         )
         write_phantom(root / f".{name}", phantom, gapped=gapped).ct.rename(root / name)
     (root / "broken").mkdir()
@@ -105,6 +109,16 @@ def test_what_a_search_left_out_is_in_the_json(folders, tmp_path):
 def test_a_pattern_and_a_series_uid_choose(folders):
     assert inspect(folders, "--pattern", "who*").exit_code == 0
     assert isinstance(inspect(folders, "--pattern", "who*", "--series-uid", "1.2.3").exception, NotFoundError)
+
+
+def test_a_series_over_two_folders_is_looked_at_as_one(folders, tmp_path):
+    for number, path in enumerate(sorted((folders / "whole").iterdir())):
+        half = tmp_path / "study" / ("first" if number < 5 else "second")
+        half.mkdir(parents=True, exist_ok=True)
+        (half / path.name).write_bytes(path.read_bytes())
+    result = inspect(tmp_path, "--json")
+    (case,) = json.loads(result.stdout)["cases"]
+    assert (case["case"], case["path"], case["volume"]["shape"]) == ("study", str(tmp_path / "study"), [8, 8, 12])
 
 
 def ctvol_process(*arguments):
