@@ -23,3 +23,11 @@ from .reading import open_source as open_source
 from .reading import read_ct as read_ct
 from .reading import read_label_map as read_label_map
 from .slabs import ToSlabd as ToSlabd
+from .slices import LoadSliced as LoadSliced
+from .slices import SliceInput as SliceInput
+from .slices import SlicesOfCased as SlicesOfCased
+from .slices import ToProbabilitiesd as ToProbabilitiesd
+from .slices import read_image as read_image
+from .slices import slice_inference_chain as slice_inference_chain
+from .slices import slice_training_chain as slice_training_chain
+from .slices import slice_validation_chain as slice_validation_chain

@@ -21,6 +21,9 @@ VOLUME_SUFFIXES: dict[str, VolumeFormat] = {
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
 """Endings that promise a DICOM file; a DICOM file needs none of them."""
 
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
+"""Endings of pictures of single slices, in lower case."""
+
 _PREAMBLE = 128
 _HEAD = 140
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
@@ -35,10 +38,15 @@ def volume_format(path: str | PathLike[str]) -> VolumeFormat | None:
     return next((kind for suffix, kind in VOLUME_SUFFIXES.items() if name.endswith(suffix)), None)
 
 
+def is_image(path: str | PathLike[str]) -> bool:
+    """Whether a file's name says that it is a picture of one slice."""
+    return Path(path).suffix.lower() in IMAGE_SUFFIXES
+
+
 def stem(path: str | PathLike[str]) -> str:
     """A file's name without the ending of its format: `a/b.nii.gz` is `b`."""
     name = Path(path).name
-    endings = (*VOLUME_SUFFIXES, *DICOM_SUFFIXES, ".zip")
+    endings = (*VOLUME_SUFFIXES, *DICOM_SUFFIXES, *IMAGE_SUFFIXES, ".zip")
     ending = next((suffix for suffix in endings if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(ending)] or name
 
