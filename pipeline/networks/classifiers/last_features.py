@@ -1,0 +1,42 @@
+"""Which layer of a classifier holds its last feature maps: where Grad-CAM looks."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from monai.networks.nets import DenseNet
+from torch import nn
+
+from transforms.errors import SettingError
+
+_PROBE_SIDE = 64
+
+
+def last_features(network: nn.Module, in_channels: int) -> str:
+    """The name of the last convolution that runs over an input.
+
+    A DenseNet's last convolution makes only the last few of the maps that it classifies from: there it is the
+    activation of all of them.
+
+    Args:
+        network: Takes `(B, in_channels, H, W)`.
+        in_channels: Channels of the input.
+
+    Raises:
+        SettingError: When the network has no convolution.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, DenseNet):
+            return f"{name}.class_layers.relu".lstrip(".")
+    probe = copy.deepcopy(network).to("meta").eval()
+    names = {module: name for name, module in probe.named_modules() if isinstance(module, nn.Conv2d)}
+    order: list[str] = []
+    hooks = [module.register_forward_hook(lambda module, *_: order.append(names[module])) for module in names]
+    with torch.no_grad():
+        probe(torch.zeros((1, in_channels, _PROBE_SIDE, _PROBE_SIDE), device="meta"))
+    for hook in hooks:
+        hook.remove()
+    if not order:
+        raise SettingError("the network has no convolution whose features could be shown", where="gradcam")
+    return order[-1]
