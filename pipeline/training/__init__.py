@@ -1,25 +1,33 @@
 """What MONAI's trainer needs beside it: seeded samples, a budget, a schedule, checkpoints that resume exactly."""
 
+from pipeline.training.balanced import BalancedSampler, slice_sampler
 from pipeline.training.budget import TrainingBudget
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.early_stop import ResumableEarlyStop
 from pipeline.training.forward import AutocastInferer
+from pipeline.training.moving_average import MovingAverageSchedule
 from pipeline.training.processes import join, leave, own_share
 from pipeline.training.samples import SampleDataset, SampleSampler
 from pipeline.training.schedule import LearningRateSchedule
+from pipeline.training.targets import SoftTargets, classification_loss
 from pipeline.training.validation import FinalValidation, PerClassDice
 
 __all__ = [
     "AutocastInferer",
+    "BalancedSampler",
     "Checkpoints",
     "FinalValidation",
     "LearningRateSchedule",
+    "MovingAverageSchedule",
     "PerClassDice",
     "ResumableEarlyStop",
     "SampleDataset",
     "SampleSampler",
+    "SoftTargets",
     "TrainingBudget",
+    "classification_loss",
     "join",
     "leave",
     "own_share",
+    "slice_sampler",
 ]

@@ -56,6 +56,10 @@ class LearningRateSchedule:
         """Attaches to the trainer."""
         engine.add_event_handler(Events.ITERATION_STARTED, self._set)
 
+    def scale(self, factor: float) -> None:
+        """Multiplies all rates from here on, whatever the shape says."""
+        self.highest = [rate * factor for rate in self.highest]
+
     def factor(self, used: float) -> float:
         """The share of the highest rate when a share of the budget is used."""
         if used < self.warmup:
