@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch.nn import functional
 
@@ -15,11 +17,13 @@ class SlabInferer(VolumeInferer):
     """Runs a 2D network over every axial slice of a volume, each seen with its neighbours as channels.
 
     The last index of the volume is the slice; at the ends the outermost slice stands in for missing neighbours.
-    Slices are padded to what the network takes and cropped again. The network maps `(N, C * slices, X, Y)` to logits
-    `(N, K, X, Y)` of the middle slice.
+    Slices are padded on all sides to what the network takes, and at least to the patches that it learned from: without
+    these margins a small slice is not what it knows. They are cropped again. The network maps `(N, C * slices, X, Y)`
+    to logits `(N, K, X, Y)` of the middle slice.
 
     Args:
         slices: Slices of a slab, odd; the network predicts the middle one.
+        patch_size: In-plane size of the patches of training.
         batch_size: See :class:`pipeline.inference.VolumeInferer`, as all that follow but `multiple_of`.
         multiple_of: In-plane sizes that the network takes: multiples of this.
         precision: Number format of the network.
@@ -35,6 +39,7 @@ class SlabInferer(VolumeInferer):
         self,
         slices: int = 3,
         *,
+        patch_size: Sequence[int] = (1, 1),
         batch_size: int = 8,
         multiple_of: int = 16,
         precision: Precision = "auto",
@@ -51,18 +56,22 @@ class SlabInferer(VolumeInferer):
             progress=progress,
         )
         self.slices = check_slices(slices)
+        self.patch_size = tuple(int(size) for size in patch_size[:2])
         if multiple_of < 1:
             raise SettingError("slices cannot be padded to such a multiple", where="multiple_of", found=multiple_of)
         self.multiple_of = multiple_of
 
     def _logits(self, volume: torch.Tensor, network: Network, mask: Mask | None) -> torch.Tensor:
         width, height, depth = volume.shape[1:]
-        pads = (0, -height % self.multiple_of, 0, -width % self.multiple_of)
+        left, right = self._padding(width, self.patch_size[0])
+        below, above = self._padding(height, self.patch_size[1])
+        pads = (below, above, left, right)
+        inside = (..., slice(left, left + width), slice(below, below + height))
         slabs = axial_slabs(volume, self.slices)
         total: torch.Tensor | None = None
         for first in range(0, depth, self.batch_size):
             batch = functional.pad(slabs[first : first + self.batch_size].flatten(1, 2), pads, value=self.padding_value)
-            logits = self._run(network, batch, volume.device)[..., :width, :height]
+            logits = self._run(network, batch, volume.device)[inside]
             if total is None:
                 total = volume.new_empty((depth, *logits.shape[1:]), dtype=torch.float32)
             total[first : first + self.batch_size] = logits
@@ -70,3 +79,8 @@ class SlabInferer(VolumeInferer):
         if total is None:
             raise SettingError("a volume without slices cannot be segmented", found=tuple(volume.shape))
         return total.permute(1, 2, 3, 0)
+
+    def _padding(self, extent: int, least: int) -> tuple[int, int]:
+        """Before and after a slice along one axis: the middle stays the middle, as in patches of training."""
+        padded = -(-max(extent, least) // self.multiple_of) * self.multiple_of
+        return (padded - extent) // 2, padded - extent - (padded - extent) // 2

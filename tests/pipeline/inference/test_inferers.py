@@ -111,13 +111,26 @@ def test_slabs_equal_a_plain_loop(slices, shape):
     image = volume(shape, channels=2)
     out = SlabInferer(slices, batch_size=3, multiple_of=2, precision="float32")(image, network)
     assert out.shape == (1, 4, *shape)
-    padded = nn.functional.pad(image[0], (0, 0, 0, -shape[1] % 2, 0, -shape[0] % 2))
+    padded = nn.functional.pad(image[0], (0, 0, 0, -shape[1] % 2, 0, -shape[0] % 2))  # at most one pixel: behind
     for z in range(shape[2]):
         near = [min(max(z + d, 0), shape[2] - 1) for d in range(-(slices // 2), slices // 2 + 1)]
         slab = torch.stack([padded[c, :, :, n] for c in range(2) for n in near])
         with torch.no_grad():
             expected = network(slab[None])[0, :, : shape[0], : shape[1]]
         torch.testing.assert_close(out[0, ..., z], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_small_slices_lie_in_the_middle_of_a_patch_of_training():
+    seen = []
+    image = volume((10, 21, 4))
+    out = SlabInferer(1, patch_size=(16, 16), multiple_of=8, precision="float32", padding_value=-1)(
+        image, lambda part: seen.append(part) or part
+    )
+    (part,) = seen
+    assert part.shape == (4, 1, 16, 24)
+    expected = nn.functional.pad(image[0].permute(3, 0, 1, 2), (1, 2, 3, 3), value=-1)
+    torch.testing.assert_close(part, expected)
+    torch.testing.assert_close(out, image)
 
 
 def test_slabs_are_views_of_one_copy():
