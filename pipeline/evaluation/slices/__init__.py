@@ -1,0 +1,19 @@
+"""How good a classifier of slices is: scores with intervals, a threshold from validation, tables and figures."""
+
+from pipeline.evaluation.slices.evaluator import SliceEvaluation
+from pipeline.evaluation.slices.intervals import Interval, with_intervals
+from pipeline.evaluation.slices.metric_functions import slice_metrics
+from pipeline.evaluation.slices.predictions import Predictions, predict
+from pipeline.evaluation.slices.scores import choose_threshold, confusion, scores
+
+__all__ = [
+    "Interval",
+    "Predictions",
+    "SliceEvaluation",
+    "choose_threshold",
+    "confusion",
+    "predict",
+    "scores",
+    "slice_metrics",
+    "with_intervals",
+]
