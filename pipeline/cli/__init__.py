@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "classify": ("pipeline.cli.classify", "Classify slices and whole CTs."),
     "evaluate": ("pipeline.cli.evaluate", "Compare label maps with reference masks."),
     "inspect": ("pipeline.cli.inspect", "Say what is in a study, and what would be read of it."),
     "intensities": ("pipeline.cli.intensities", "Measure mean and standard deviation of a training set's HU."),

@@ -27,7 +27,7 @@ def class_activation(network: nn.Module, images: torch.Tensor, layer: str, targe
         probe = _Signed(copy.deepcopy(network).float().eval().requires_grad_(True))
         batch = images.as_subclass(torch.Tensor).clone().to(device).requires_grad_()
         cam = GradCAM(probe, f"network.{layer}", postprocessing=lambda values: values)
-        maps = cam(batch, class_idx=target)[:, 0].detach().float().cpu().clamp(min=0)
+        maps: torch.Tensor = cam(batch, class_idx=target)[:, 0].detach().float().cpu().clamp(min=0)
     highest = maps.amax(dim=(1, 2), keepdim=True)
     return maps / torch.where(highest > 0, highest, torch.ones_like(highest))
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from pipeline.evaluation.slices.figures import write_figures
 from pipeline.evaluation.slices.intervals import SAMPLES, with_intervals
+from pipeline.evaluation.slices.montages import write_montages
 from pipeline.evaluation.slices.predictions import Predictions, is_first_process, predict
 from pipeline.evaluation.slices.scores import as_json, choose_threshold, confusion, predicted, reliability, scores
 from pipeline.export.files import make_folder, replacing, write_json
@@ -53,6 +55,7 @@ class SliceEvaluation:
         self.threshold = threshold
         self.samples = samples
         self.seed = seed
+        self.predictions: Predictions | None = None
 
     def run(
         self,
@@ -83,7 +86,22 @@ class SliceEvaluation:
             threshold, chosen_on = choose_threshold(known.labels, known.probabilities), "validation"
         if is_first_process():
             self.write(predictions, threshold, chosen_on)
+        self.predictions, self.threshold = predictions, threshold
         return predictions
+
+    def montages(self, dataset: Any, network: nn.Module, layer: str, count: int) -> None:
+        """Writes montages with Grad-CAM of the predictions (:func:`write_montages`), after :meth:`run`.
+
+        Args:
+            dataset: Of the split that was measured.
+            network: The classifier.
+            layer: Whose features are shown.
+            count: Slices of a montage.
+        """
+        if self.predictions is not None and is_first_process():
+            write_montages(
+                self.folder, self.predictions, dataset, network, layer, threshold=self.threshold, count=count
+            )
 
     def write(self, predictions: Predictions, threshold: float | None, chosen_on: str) -> None:
         """Writes the files of predictions.

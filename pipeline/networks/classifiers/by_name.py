@@ -98,11 +98,12 @@ def _vgg(in_channels: int, out_channels: int, pretrained: bool) -> nn.Module:
         )  # fmt: skip
     from torchvision.models import VGG19_BN_Weights, vgg19_bn
 
-    network: nn.Module = vgg19_bn(weights=VGG19_BN_Weights.IMAGENET1K_V1 if pretrained else None)
+    network: Any = vgg19_bn(weights=VGG19_BN_Weights.IMAGENET1K_V1 if pretrained else None)
     if in_channels != 3:
         network.features[0] = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1)
     network.classifier[-1] = nn.Linear(4096, out_channels)
-    return network
+    made: nn.Module = network
+    return made
 
 
 CLASSIFIERS: dict[str, tuple[Maker, bool]] = {

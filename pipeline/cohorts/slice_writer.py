@@ -1,0 +1,139 @@
+"""Result files of each classified case of an evaluator's run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
+from torch import nn
+
+from pipeline.cohorts.prediction_table import PredictionTable
+from pipeline.evaluation.slices.scores import predicted
+from pipeline.export import PROVENANCE_FILE, BundleIdentity, CaseTable, failed_row, make_folder, provenance
+from pipeline.export.provenance import write_provenance
+from pipeline.export.slices import slice_rows, write_curve, write_gradcam
+from pipeline.inference.aggregation import aggregate
+from pipeline.inference.gradcam import class_activation
+from pipeline.networks.classifiers import last_features
+from transforms.classes import check_classes
+from transforms.hu_windows import WindowForm
+
+
+class SliceWriter:
+    """Handler that writes `predictions.csv`, `cases.csv`, and the files of each case into `output_dir/<case>/`.
+
+    Args:
+        output_dir: Where results go.
+        classes: Class name to value; the first is the one without finding.
+        bundle: What made the results.
+        network: For Grad-CAM.
+        gradcam: For how many slices of a case, the most suspicious first, an overlay is written.
+        threshold: Of the second of two classes; `None` for the most probable class.
+        top: Share of the slices whose mean is the volume's probability.
+        image_window: How slices are shown.
+        options: Settings to record in `provenance.json`.
+        device: To record.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | PathLike[str],
+        classes: Mapping[str, int],
+        bundle: BundleIdentity,
+        network: nn.Module,
+        *,
+        gradcam: int = 0,
+        threshold: float | None = None,
+        top: float = 0.2,
+        image_window: WindowForm = "lung",
+        options: Mapping[str, Any] | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.folder = Path(output_dir)
+        self.classes = sorted(check_classes(classes), key=lambda name: classes[name])
+        self.bundle = bundle
+        self.network = network
+        self.gradcam = gradcam
+        self.threshold = threshold
+        self.top = top
+        self.image_window = image_window
+        self.options = options
+        self.device = None if device is None else str(device)
+        self.cases = CaseTable(self.folder / "cases.csv")
+        self.predictions = PredictionTable(self.folder / "predictions.csv", self.classes)
+
+    def attach(self, engine: Engine) -> None:
+        """Attaches to a :class:`pipeline.cohorts.CaseEvaluator`."""
+        engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self._write)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_failure)
+        engine.add_event_handler(Events.COMPLETED, lambda _: self.predictions.flush())
+
+    def _write(self, engine: Any) -> None:
+        begun = time.perf_counter()
+        case = {**engine.state.batch, **engine.state.output}
+        name, stack = str(case["case"]), case["stack"]
+        probabilities = case["pred"].as_subclass(torch.Tensor).cpu()
+        volume = aggregate(probabilities, self.top).numpy()
+        folder = make_folder(self.folder / name)
+        (folder / PROVENANCE_FILE).unlink(missing_ok=True)
+        files = self._files(folder, case, probabilities, volume)
+        seconds = {**case["seconds"], "write": time.perf_counter() - begun}
+        self._record(folder, case, files, seconds)
+        chosen = predicted(probabilities.numpy(), self.threshold)
+        rows = slice_rows(name, case["slices"], case["depth"], probabilities.numpy(), chosen.tolist(), self.classes)
+        self.predictions.put(name, rows)
+        said = int(predicted(volume[None], self.threshold)[0])
+        row = {"case": name, "status": "done", "error": "", "seconds": round(sum(seconds.values()), 3)}
+        numbers = {f"p_{one}": float(value) for one, value in zip(self.classes, volume, strict=True)}
+        counts = {"slices": len(stack), "slices_with_lung": len(case["slices"])}
+        self.cases.put({**row, **numbers, "predicted": self.classes[said], **counts})
+
+    def _files(self, folder: Path, case: Mapping[str, Any], probabilities: torch.Tensor, volume: Any) -> list[str]:
+        files = []
+        if case["stack"].volume is not None:
+            numbers = probabilities.numpy()
+            files.append(write_curve(folder, case["slices"], case["depth"], numbers, self.classes, volume))
+        if self.gradcam > 0:
+            order = probabilities[:, 0].argsort()[: self.gradcam].tolist()
+            target = 1 if len(self.classes) == 2 else int(np.argmax(volume))
+            layer = last_features(self.network, case["image"].shape[1])
+            shown = {
+                case["slices"][at]: (
+                    case["boxes"][at],
+                    class_activation(self.network, case["image"][at : at + 1], layer, target)[0],
+                )
+                for at in order
+            }
+            files += write_gradcam(folder, case["stack"], shown, self.image_window)
+        return files
+
+    def _record(self, folder: Path, case: Mapping[str, Any], files: list[str], seconds: Mapping[str, float]) -> None:
+        stack = case["stack"]
+        voxels = stack.hu if stack.volume is None else stack.volume.as_subclass(torch.Tensor)[0].numpy()
+        content = provenance(
+            str(case["case"]),
+            voxels,
+            case["image"].meta,
+            bundle=self.bundle,
+            stages=seconds,
+            files=files,
+            findings=list(stack.findings),
+            options=self.options,
+            device=self.device,
+            started=datetime.now(UTC) - timedelta(seconds=sum(seconds.values())),
+        )
+        write_provenance(folder, content)
+
+    def _note_failure(self, engine: Any) -> None:
+        failure = engine.state.output.get("failure")
+        if failure is not None:
+            self.cases.put(failed_row(failure.case, failure.error, seconds=failure.seconds))
+            self.predictions.put_failure(failure.case, failure.error)
