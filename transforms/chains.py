@@ -119,7 +119,7 @@ def training_chain(
     """
     slab = slices is not None
     size = [*patch_size[:2], slices] if slices is not None else list(patch_size)
-    ranges = None if deformation is None else DeformationRanges(**{**deformation, "in_plane": slab})
+    ranges = None if deformation is None else DeformationRanges.of({**deformation, "in_plane": slab})
     return Compose(
         [
             *validation_chain(network_input, classes=classes, merge=merge, allow=allow).transforms,

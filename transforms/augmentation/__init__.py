@@ -1,6 +1,21 @@
 """Random changes of training samples."""
 
-from transforms.augmentation.affine_elastic import RandAffineElasticd
-from transforms.augmentation.deformation import Deformation, DeformationRanges, draw_deformation, sample_patch
+from transforms.augmentation.affine_elastic import RandAffineElastic
+from transforms.augmentation.affine_elasticd import RandAffineElasticd
+from transforms.augmentation.batch import RandAffineElasticBatchd
+from transforms.augmentation.deformation import Deformation, DeformationRanges, draw_deformation
+from transforms.augmentation.placement import PatchPlacement
+from transforms.augmentation.positions import Positions
+from transforms.augmentation.warp import Warp
 
-__all__ = ["Deformation", "DeformationRanges", "RandAffineElasticd", "draw_deformation", "sample_patch"]
+__all__ = [
+    "Deformation",
+    "DeformationRanges",
+    "PatchPlacement",
+    "Positions",
+    "RandAffineElastic",
+    "RandAffineElasticBatchd",
+    "RandAffineElasticd",
+    "Warp",
+    "draw_deformation",
+]
