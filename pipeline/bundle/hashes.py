@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.export.files import write_json
 from pipeline.networks import file_hash
+from transforms.errors import UnreadableError
 
 KEY = "weights_sha256"
 
@@ -25,6 +26,24 @@ def published_hash(bundle_root: str | Path, weights: str | Path) -> str | None:
     metadata = json.loads((Path(bundle_root) / "configs" / "metadata.json").read_text(encoding="utf-8"))
     digest = metadata.get(KEY, {}).get(path.name)
     return None if digest is None else str(digest)
+
+
+def check_hashes(bundle_root: str | Path) -> None:
+    """Makes sure that a bundle's weights are those that its metadata publish.
+
+    Raises:
+        UnreadableError: For weights that are not, or that the metadata do not name.
+    """
+    for weights in sorted((Path(bundle_root) / "models").glob("*.pt")):
+        published, found = published_hash(bundle_root, weights), file_hash(weights)
+        if found != published:
+            raise UnreadableError(
+                "the weights are not those that the bundle publishes",
+                where=weights,
+                found=found,
+                expected=published or "a hash in its metadata",
+                remedy=f"Run `python -m pipeline.bundle.hashes {bundle_root}` where you trained them yourself",
+            )
 
 
 def publish_hashes(bundle_root: str | Path) -> None:

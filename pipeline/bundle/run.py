@@ -22,14 +22,20 @@ def find_bundle(name: str) -> Path:
     Raises:
         NotFoundError: When there is no such bundle.
     """
-    shipped = Path(str(resources.files("bundles")))
-    for folder in (shipped / name, Path(name)):
+    shipped = shipped_bundles()
+    for folder in (*(one for one in shipped if one.name == name), Path(name)):
         if (folder / "configs" / "metadata.json").is_file():
             return folder
-    names = sorted(path.parent.parent.name for path in shipped.glob("*/configs/metadata.json"))
+    names = [one.name for one in shipped]
     raise NotFoundError(
         "there is no such bundle", where=name, expected=f"the folder of a bundle, or one of {', '.join(names)}"
     )
+
+
+def shipped_bundles() -> list[Path]:
+    """The folders of the bundles that are installed with this package, in the order of their names."""
+    shipped = Path(str(resources.files("bundles")))
+    return sorted(path.parent.parent for path in shipped.glob("*/configs/metadata.json"))
 
 
 def run_workflow(

@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "bundle": ("pipeline.cli.bundle", "List, verify and pack bundles."),
     "classify": ("pipeline.cli.classify", "Classify slices and whole CTs."),
     "evaluate": ("pipeline.cli.evaluate", "Compare label maps with reference masks."),
     "inspect": ("pipeline.cli.inspect", "Say what is in a study, and what would be read of it."),

@@ -12,7 +12,7 @@ import yaml
 from monai.bundle import ConfigWorkflow
 from monai.networks.nets import UNet
 
-SCHEMA = Path(__file__).with_name("metadata_schema.json")
+SCHEMA = Path(__file__).parents[2] / "pipeline/bundle/metadata_schema.json"
 SHARED = "# What train, validate and infer share"
 
 
