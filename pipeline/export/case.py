@@ -21,6 +21,7 @@ from pipeline.export.kinds import DEFAULT_KINDS, RESULT_KINDS, CaseContent, chec
 from pipeline.export.measurements import Measurements, measure
 from pipeline.export.provenance import PROVENANCE_FILE, BundleIdentity, provenance, write_provenance
 from pipeline.export.table import CellValue, done_row
+from transforms.anatomy import native_lungs
 from transforms.errors import GeometryError
 from transforms.grids import restore_mask
 
@@ -62,7 +63,7 @@ def write_case(
     options: Mapping[str, Any] | None = None,
     device: str | None = None,
     started: datetime | None = None,
-    restore: MaskRestorer = restore_mask,
+    restore: MaskRestorer | None = None,
 ) -> CaseResult:
     """Write the result files of a case, ``provenance.json`` last.
 
@@ -82,7 +83,8 @@ def write_case(
         options: Options of the run, for the provenance.
         device: Name of the device, for the provenance.
         started: When the case was begun.
-        restore: Brings the coarse lung mask to the native grid.
+        restore: Brings a coarse lung mask to the native grid; by default the lungs are found there anew, and the coarse
+            mask is interpolated only where that fails.
 
     Returns:
         The files, the measurements and the row for ``cases.csv``.
@@ -127,7 +129,7 @@ def case_content(
     bundle: BundleIdentity,
     seg: SegOptions | None = None,
     kinds: tuple[str, ...] = (),
-    restore: MaskRestorer = restore_mask,
+    restore: MaskRestorer | None = None,
 ) -> CaseContent:
     """Bring together, on the native grid, what result files are made of.
 
@@ -137,7 +139,8 @@ def case_content(
         bundle: The bundle that was run.
         seg: Settings of the DICOM SEG; the usual where None.
         kinds: The kinds of results that are asked for.
-        restore: Brings the coarse lung mask to the native grid.
+        restore: Brings a coarse lung mask to the native grid; by default the lungs are found there anew, and the coarse
+            mask is interpolated only where that fails.
 
     Returns:
         Arrays that share the tensors' memory, and the measurements.
@@ -149,7 +152,7 @@ def case_content(
     affine = _affine(native)
     _check_grid(data["case"], native, pred)
     hu, label_map = _array(native)[0], _array(pred)[0].astype(np.uint8, copy=False)
-    lungs = _native_lungs(data.get("lungs"), affine, native.shape, restore)
+    lungs = _native_lungs(data.get("lungs"), hu, affine, restore)
     probabilities = data.get("probabilities")
     return CaseContent(
         case=str(data["case"]),
@@ -184,19 +187,24 @@ def _write_kinds(folder: Path, kinds: Collection[str], content: CaseContent) -> 
 
 
 def _native_lungs(
-    lungs: torch.Tensor | None,
-    affine: npt.NDArray[np.float64],
-    shape: tuple[int, ...],
-    restore: MaskRestorer,
+    coarse: torch.Tensor | None, hu: Array, affine: npt.NDArray[np.float64], restore: MaskRestorer | None
 ) -> Array | None:
-    if lungs is None or not bool(lungs.any()):
+    if coarse is None or not bool(coarse.any()):
         return None
-    coarse_affine = _affine(lungs)
-    x, y, z = (int(length) for length in shape[1:])
-    if tuple(lungs.shape[1:]) != (x, y, z) or not _same_affine(coarse_affine, affine):
-        lungs = restore(lungs, coarse_affine, affine, (x, y, z))
-    mask: Array = _array(lungs)[0].astype(np.uint8, copy=False)
-    return mask
+    x, y, z = hu.shape
+    coarse_affine = _affine(coarse)
+    if tuple(coarse.shape[1:]) == (x, y, z) and _same_affine(coarse_affine, affine):
+        return _uint8(coarse)
+    if restore is None:
+        lungs = native_lungs(hu, affine)
+        if lungs.any():
+            return lungs
+    return _uint8((restore or restore_mask)(coarse, coarse_affine, affine, (x, y, z)))
+
+
+def _uint8(mask: torch.Tensor) -> Array:
+    array: Array = _array(mask)[0].astype(np.uint8, copy=False)
+    return array
 
 
 def _check_grid(case: str, native: torch.Tensor, pred: torch.Tensor) -> None:

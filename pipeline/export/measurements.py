@@ -1,26 +1,29 @@
-"""What a label map says in numbers: volumes, share of the lungs, density, components, severity."""
+"""What a label map says in numbers: volumes, share of the lungs, density, components, zones, severity."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from monai.data.utils import affine_to_spacing
-from scipy import ndimage
 
+from pipeline.export.class_counts import ClassCounts, count_classes, slice_axis_of
+from pipeline.export.lung_zones import LEFT, RIGHT, LungCounts, count_lungs
 from pipeline.export.severity import Severity, severity_of
+from pipeline.export.zone_figures import LungDensity, LungZones, density_of, zones_of
+
+__all__ = ["LEFT", "OUTSIDE_LUNG_WORDS", "RIGHT", "LesionMeasurement", "LungVolume", "Measurements", "measure"]
 
 Array = npt.NDArray[Any]
 
-#: Values of a lung mask.
-LEFT, RIGHT = 1, 2
 #: A class whose name holds one of these words lies around the lung, not in it.
 OUTSIDE_LUNG_WORDS = ("pleura", "effusion", "pneumothorax", "empyema")
 
-_VOXELS_AT_ONCE = 2**24
+#: Components that are listed one by one, the largest.
+_LISTED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,34 @@ class LungVolume:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SliceRange:
+    """The slices that something lies in, as indices from 0 along the volume's slice axis.
+
+    Attributes:
+        axis: The index axis of the volume that runs most along the patient.
+        first: The first slice.
+        last: The last one.
+    """
+
+    axis: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentMeasurement:
+    """One connected part of a class.
+
+    Attributes:
+        volume_ml: Its volume.
+        slices: Where it lies.
+    """
+
+    volume_ml: float
+    slices: SliceRange
+
+
+@dataclass(frozen=True, kw_only=True)
 class LesionMeasurement:
     """One class of a label map.
 
@@ -47,14 +78,27 @@ class LesionMeasurement:
         percent_of_lung: For a lesion of the lung, its part inside the lung mask, in percent of the lungs' volume. For
             one around the lung (effusion) its whole volume in percent of the lungs' volume, which can exceed 100.
             None where no lungs were found.
+        percent_of_left_lung: Its part inside the left lung in percent of that lung's volume; None for a class around
+            the lung and where that lung was not found.
+        percent_of_right_lung: The same of the right lung.
         mean_hu: Mean of its voxels in HU; None where it has none.
+        std_hu: Standard deviation of its voxels in HU, over all of them (no correction for a sample).
         components: Number of its connected parts; voxels that share a face, an edge or a corner are connected.
+        largest_component_ml: Volume of the largest part; 0 where there is none.
+        slices: The slices that it lies in; None where it has no voxel.
+        largest_components: The 20 largest parts, one by one, the largest first.
     """
 
     volume_ml: float
     percent_of_lung: float | None
+    percent_of_left_lung: float | None = None
+    percent_of_right_lung: float | None = None
     mean_hu: float | None
+    std_hu: float | None = None
     components: int
+    largest_component_ml: float = 0.0
+    slices: SliceRange | None = None
+    largest_components: tuple[ComponentMeasurement, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,17 +109,21 @@ class Measurements:
         case: The case's name.
         spacing_mm: Distance of neighbouring voxels along each axis of the native grid.
         lung_volume_ml: Volumes of the lungs.
+        lung_density: What the HU of the lungs say.
         lesions: Class name to its numbers, in the order of the label values.
         percent_of_lung_involved: All lesions of the lung together, inside the lung mask, in percent of the lungs'
             volume; None where no lungs were found or no class is a lesion of the lung.
-        severity: A grade after that percentage; None where it is None.
+        zones: The lesions of the lung in each third of each lung.
+        severity: Grade and score after those percentages; None where the former is None.
     """
 
     case: str
     spacing_mm: tuple[float, float, float]
     lung_volume_ml: LungVolume
+    lung_density: LungDensity
     lesions: Mapping[str, LesionMeasurement]
     percent_of_lung_involved: float | None
+    zones: LungZones
     severity: Severity | None
 
     def as_json(self) -> dict[str, Any]:
@@ -100,7 +148,8 @@ def measure(
 ) -> Measurements:
     """Measure the classes of a label map.
 
-    All counting is done on the native grid, in each class's bounding box; no copy of a whole volume is made.
+    All counting is done on the native grid, in bounding boxes or a block of slices at a time; no copy of a whole
+    volume is made.
 
     Args:
         label_map: ``uint8 (X, Y, Z)``.
@@ -120,30 +169,74 @@ def measure(
     """
     _check_shapes(label_map, hu, lungs)
     matrix = np.asarray(affine, dtype=np.float64)
-    voxel_ml = abs(float(np.linalg.det(matrix[:3, :3]))) / 1000.0
-    left, right = _lung_voxels(lungs)
-    if left + right == 0:
-        lungs = None
-    counts = _count_classes(label_map, hu, lungs, classes)
+    counts = count_classes(label_map, hu, classes, slice_axis_of(matrix))
     around = {name for name in counts if (lies_outside_lung(name) if outside_lung is None else name in outside_lung)}
-    in_lung = [count.in_lung for name, count in counts.items() if name not in around]
-    percent = _percent(sum(in_lung), left + right) if in_lung else None
+    in_lungs = None if lungs is None else count_lungs(label_map, hu, lungs, matrix)
+    if in_lungs is not None and not in_lungs.by_side.any():
+        in_lungs = None
+    figures = _Figures(
+        voxel_ml=abs(float(np.linalg.det(matrix[:3, :3]))) / 1000.0, slice_axis=slice_axis_of(matrix), lungs=in_lungs
+    )
+    in_lung = [classes[name] for name in counts if name not in around]
+    zones = zones_of(in_lungs, in_lung, figures.voxel_ml)
+    percent = figures.percent(in_lung) if in_lung else None
     return Measurements(
         case=case,
         spacing_mm=_spacing_mm(matrix),
-        lung_volume_ml=_lung_volume(lungs, left, right, voxel_ml),
-        lesions={
-            name: LesionMeasurement(
-                volume_ml=count.voxels * voxel_ml,
-                percent_of_lung=_percent(count.voxels if name in around else count.in_lung, left + right),
-                mean_hu=count.mean_hu,
-                components=count.components,
-            )
-            for name, count in counts.items()
-        },
+        lung_volume_ml=figures.lung_volume(),
+        lung_density=density_of(in_lungs),
+        lesions={name: figures.lesion(count, classes[name], around=name in around) for name, count in counts.items()},
         percent_of_lung_involved=percent,
-        severity=severity_of(percent),
+        zones=zones,
+        severity=severity_of(percent, zones.percents()),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Figures:
+    """Turns counts into figures."""
+
+    voxel_ml: float
+    slice_axis: int
+    lungs: LungCounts | None
+
+    def lung_volume(self) -> LungVolume:
+        if self.lungs is None:
+            return LungVolume(left=None, right=None, total=None)
+        left, right = (int(voxels) for voxels in self.lungs.by_side)
+        return LungVolume(left=left * self.voxel_ml, right=right * self.voxel_ml, total=(left + right) * self.voxel_ml)
+
+    def percent(self, values: list[int], side: int | None = None) -> float | None:
+        """Lung voxels with these labels in percent of a lung, or of both."""
+        if self.lungs is None:
+            return None
+        rows = [0, 1] if side is None else [side - 1]
+        lung = int(self.lungs.by_side[rows].sum())
+        return None if lung == 0 else 100.0 * int(self.lungs.voxels[rows][:, :, values].sum()) / lung
+
+    def lesion(self, count: ClassCounts, value: int, *, around: bool) -> LesionMeasurement:
+        whole = None if self.lungs is None else 100.0 * count.voxels / int(self.lungs.by_side.sum())
+        parts = [
+            ComponentMeasurement(volume_ml=voxels * self.voxel_ml, slices=self._slices(first, last))
+            for voxels, first, last in count.components
+        ]
+        return LesionMeasurement(
+            volume_ml=count.voxels * self.voxel_ml,
+            percent_of_lung=whole if around else self.percent([value]),
+            percent_of_left_lung=None if around else self.percent([value], LEFT),
+            percent_of_right_lung=None if around else self.percent([value], RIGHT),
+            mean_hu=count.mean_hu,
+            std_hu=count.std_hu,
+            components=len(parts),
+            largest_component_ml=parts[0].volume_ml if parts else 0.0,
+            slices=self._slices(min(part.slices.first for part in parts), max(part.slices.last for part in parts))
+            if parts
+            else None,
+            largest_components=tuple(parts[:_LISTED]),
+        )
+
+    def _slices(self, first: int, last: int) -> SliceRange:
+        return SliceRange(axis=self.slice_axis, first=first, last=last)
 
 
 def lies_outside_lung(name: str) -> bool:
@@ -160,63 +253,6 @@ def lies_outside_lung(name: str) -> bool:
         (True, False)
     """
     return any(word in name.lower() for word in OUTSIDE_LUNG_WORDS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Counts:
-    voxels: int = 0
-    in_lung: int = 0
-    mean_hu: float | None = None
-    components: int = 0
-
-
-def _count_classes(label_map: Array, hu: Array, lungs: Array | None, classes: Mapping[str, int]) -> dict[str, _Counts]:
-    boxes = ndimage.find_objects(label_map, max_label=max(1, *classes.values()))
-    foreground = sorted((value, name) for name, value in classes.items() if value != 0)
-    return {name: _count(label_map, hu, lungs, value, boxes[value - 1]) for value, name in foreground}
-
-
-def _count(label_map: Array, hu: Array, lungs: Array | None, value: int, box: tuple[slice, ...] | None) -> _Counts:
-    if box is None:
-        return _Counts()
-    mask = label_map[box] == value
-    voxels = int(np.count_nonzero(mask))
-    return _Counts(
-        voxels=voxels,
-        in_lung=0 if lungs is None else int(np.count_nonzero(lungs[box][mask])),
-        mean_hu=float(np.mean(hu[box][mask], dtype=np.float64)),
-        components=_components(mask),
-    )
-
-
-def _components(mask: Array) -> int:
-    # The labelled image itself (four bytes a voxel of the box) is dropped at once.
-    count = ndimage.label(mask, structure=np.ones((3, 3, 3), dtype=bool))[1]
-    return int(count)
-
-
-def _lung_voxels(lungs: Array | None) -> tuple[int, int]:
-    if lungs is None:
-        return 0, 0
-    blocks = list(_blocks(lungs))
-    left, right = (sum(int(np.count_nonzero(block == side)) for block in blocks) for side in (LEFT, RIGHT))
-    return left, right
-
-
-def _blocks(volume: Array) -> Iterator[Array]:
-    step = max(1, _VOXELS_AT_ONCE * volume.shape[0] // volume.size)
-    for start in range(0, volume.shape[0], step):
-        yield volume[start : start + step]
-
-
-def _lung_volume(lungs: Array | None, left: int, right: int, voxel_ml: float) -> LungVolume:
-    if lungs is None:
-        return LungVolume(left=None, right=None, total=None)
-    return LungVolume(left=left * voxel_ml, right=right * voxel_ml, total=(left + right) * voxel_ml)
-
-
-def _percent(voxels: int, lung_voxels: int) -> float | None:
-    return None if lung_voxels == 0 else 100.0 * voxels / lung_voxels
 
 
 def _spacing_mm(affine: npt.NDArray[np.float64]) -> tuple[float, float, float]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import fcntl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 
 from pipeline.export.files import cannot_write, make_folder, replacing
-from pipeline.export.measurements import Measurements
+from pipeline.export.measurements import LesionMeasurement, Measurements
 from transforms.errors import OutputError
 
 CellValue = str | float | int | None
@@ -113,8 +114,8 @@ def done_row(measurements: Measurements, *, seconds: float) -> dict[str, CellVal
         seconds: How long it took.
 
     Returns:
-        Column to value: the first columns, then the lungs, the involvement, the severity's grade, and the volume of
-        each class in millilitres.
+        Column to value: the first columns, the lungs, the involvement, the severity's score, the volume of each class
+        in millilitres, and then the other figures that are one number; docs/measurements.md lists them.
     """
     severity = measurements.severity
     return {
@@ -124,8 +125,41 @@ def done_row(measurements: Measurements, *, seconds: float) -> dict[str, CellVal
         "seconds": round(seconds, 3),
         "lung_volume_ml": measurements.lung_volume_ml.total,
         "percent_of_lung_involved": measurements.percent_of_lung_involved,
-        "severity": None if severity is None else severity.grade,
-        **{f"{name.replace(' ', '_')}_ml": lesion.volume_ml for name, lesion in measurements.lesions.items()},
+        "severity": None if severity is None else severity.score,
+        **_by_lesion(measurements, "_ml", lambda lesion: lesion.volume_ml),
+        **_more(measurements),
+    }
+
+
+def _by_lesion(
+    measurements: Measurements, suffix: str, value_of: Callable[[LesionMeasurement], CellValue]
+) -> dict[str, CellValue]:
+    return {f"{name.replace(' ', '_')}{suffix}": value_of(lesion) for name, lesion in measurements.lesions.items()}
+
+
+def _more(measurements: Measurements) -> dict[str, CellValue]:
+    volume, density, severity = measurements.lung_volume_ml, measurements.lung_density.total, measurements.severity
+    return {
+        "severity_grade": None if severity is None else severity.grade,
+        "left_lung_ml": volume.left,
+        "right_lung_ml": volume.right,
+        "lung_mean_hu": density.mean_hu,
+        "percent_below_minus_950_hu": density.percent_below_minus_950_hu,
+        "percent_minus_700_to_minus_300_hu": density.percent_minus_700_to_minus_300_hu,
+        **{
+            f"{side}_{third}_percent_involved": zone["percent_involved"]
+            for side, thirds in asdict(measurements.zones).items()
+            for third, zone in thirds.items()
+        },
+        **_by_lesion(measurements, "_percent_of_lung", lambda lesion: lesion.percent_of_lung),
+        **_by_lesion(measurements, "_percent_of_left_lung", lambda lesion: lesion.percent_of_left_lung),
+        **_by_lesion(measurements, "_percent_of_right_lung", lambda lesion: lesion.percent_of_right_lung),
+        **_by_lesion(measurements, "_mean_hu", lambda lesion: lesion.mean_hu),
+        **_by_lesion(measurements, "_std_hu", lambda lesion: lesion.std_hu),
+        **_by_lesion(measurements, "_components", lambda lesion: lesion.components),
+        **_by_lesion(measurements, "_largest_ml", lambda lesion: lesion.largest_component_ml),
+        **_by_lesion(measurements, "_first_slice", lambda lesion: lesion.slices.first if lesion.slices else None),
+        **_by_lesion(measurements, "_last_slice", lambda lesion: lesion.slices.last if lesion.slices else None),
     }
 
 

@@ -2,5 +2,6 @@
 
 from transforms.anatomy.body import body_mask
 from transforms.anatomy.lungs import lung_masks
+from transforms.anatomy.native import native_lungs
 
-__all__ = ["body_mask", "lung_masks"]
+__all__ = ["body_mask", "lung_masks", "native_lungs"]

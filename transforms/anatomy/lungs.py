@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
@@ -15,6 +16,25 @@ from transforms.anatomy.dense import with_dense_parts
 from transforms.anatomy.morphology import HUArray, Mask, bounding_box, quieted
 from transforms.anatomy.sides import split_sides
 from transforms.anatomy.thresholds import GAS_HU, MIN_LUNG_DEPTH_MM, MIN_LUNG_ML, TISSUE_HU
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoarseLungs:
+    """The lungs on a coarse grid and what was found on the way; arrays are `(X, Y, Z)`, RAS+.
+
+    Attributes:
+        sides: 1 the patient's left lung, 2 the right, with vessels and most dense lesions; 0 elsewhere.
+        aerated: The parts of both that hold air.
+        airway: Trachea and main bronchi.
+        body: The patient.
+        middle: Index along x of the body's middle.
+    """
+
+    sides: NDArray[np.uint8]
+    aerated: Mask
+    airway: Mask
+    body: Mask
+    middle: float
 
 
 def lung_masks(hu: HUArray, spacing_mm: Sequence[float]) -> NDArray[np.uint8]:
@@ -30,24 +50,31 @@ def lung_masks(hu: HUArray, spacing_mm: Sequence[float]) -> NDArray[np.uint8]:
     Returns:
         `(X, Y, Z)`: 1 the patient's left lung, 2 the right, 0 elsewhere; all zero where there are no lungs.
     """
+    return coarse_lungs(hu, spacing_mm).sides
+
+
+def coarse_lungs(hu: HUArray, spacing_mm: Sequence[float]) -> CoarseLungs:
+    """:func:`lung_masks` with the masks that led to it.
+
+    Args:
+        hu: See :func:`lung_masks`.
+        spacing_mm: Along each axis.
+    """
     quiet = quieted(hu, spacing_mm)
     body = enclosed_body(hu, quiet, spacing_mm)
-    box = bounding_box(body, 0.0, spacing_mm)
-    lungs = np.zeros(hu.shape, dtype=np.uint8)
-    if box is not None:
-        lungs[box] = _lungs_in(hu[box], quiet[box], body[box], spacing_mm)
-    return lungs
-
-
-def _lungs_in(hu: HUArray, quiet: NDArray[np.float32], body: Mask, spacing_mm: Sequence[float]) -> NDArray[np.uint8]:
     air = body & (quiet < TISSUE_HU)
     middle = _middle(body, air)
-    airway = airway_mask(hu, air, middle, spacing_mm)
-    aerated = _without_gas_and_specks(air & ~airway, hu, spacing_mm)
-    sides = split_sides(aerated, middle, spacing_mm)
-    whole = with_dense_parts(sides, body, spacing_mm)
-    whole[airway] = 0
-    return whole
+    airway, aerated = np.zeros_like(body), np.zeros_like(body)
+    sides = np.zeros(hu.shape, dtype=np.uint8)
+    box = bounding_box(body, 0.0, spacing_mm)
+    if box is not None:
+        inner = middle - box[0].start
+        airway[box] = airway_mask(hu[box], air[box], inner, spacing_mm)
+        aerated[box] = _without_gas_and_specks(air[box] & ~airway[box], hu[box], spacing_mm)
+        parted = split_sides(aerated[box], inner, spacing_mm)
+        sides[box] = with_dense_parts(parted, body[box], spacing_mm)
+        sides[airway] = 0
+    return CoarseLungs(sides=sides, aerated=aerated, airway=airway, body=body, middle=middle)
 
 
 def _middle(body: Mask, air: Mask) -> float:

@@ -65,6 +65,16 @@ def closed(mask: Mask, radius_mm: float, spacing_mm: Sequence[float]) -> Mask:
     return result
 
 
+def filled(mask: Mask) -> Mask:
+    """A mask with its holes: what has no way to the edge of the volume. By labels, which is faster than SciPy's own."""
+    labels, count = ndimage.label(~mask)
+    edge = np.concatenate([labels.take(end, axis).ravel() for axis in range(3) for end in (0, -1)])
+    enclosed = np.ones(count + 1, dtype=bool)
+    enclosed[edge] = False
+    enclosed[0] = False
+    return np.asarray(mask | enclosed[labels], dtype=bool)
+
+
 def opened_in_slices(mask: Mask, radius_mm: float, spacing_mm: Sequence[float]) -> Mask:
     """What of each axial slice a disk of the radius can enter; thick slices do not matter to it."""
     reach = [int(np.ceil(radius_mm / spacing)) for spacing in spacing_mm[:2]]

@@ -14,7 +14,8 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from transforms.anatomy import body_mask, lung_masks
+from transforms.anatomy.body import body_mask
+from transforms.anatomy.lungs import lung_masks
 from transforms.errors import SettingError
 from transforms.grids.grid import AxisMap, Grid, placed
 from transforms.grids.network_grid import network_grid

@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from pipeline.export.measurements import measure
 from pipeline.export.severity import severity_of
@@ -31,20 +32,46 @@ def test_every_number_by_hand(case):
     label_map[6:8, :, 0] = 3  # 20 outside
     hu[0] = -600
     hu[4:6, 0:5] = 50
-    hu[14, 9, 9] = 50 - 101
+    hu[14, 9, 9] = 50 - 101  # the variance of the 101 is 100/101 * 1/101 * 101**2
     found = measure(label_map, hu, lungs, affine, CLASSES, case="a")
-    assert found.as_json() == {
+    as_json = found.as_json()
+    assert {key: as_json[key] for key in ("case", "spacing_mm", "lung_volume_ml", "percent_of_lung_involved")} == {
         "case": "a",
         "spacing_mm": [0.5, 1.0, 2.0],
         "lung_volume_ml": {"left": 0.5, "right": 0.5, "total": 1.0},
-        "lesions": {
-            "ground_glass": {"volume_ml": 0.1, "percent_of_lung": 10.0, "mean_hu": -600.0, "components": 1},
-            "consolidation": {"volume_ml": 0.101, "percent_of_lung": 5.1, "mean_hu": 49.0, "components": 2},
-            "pleural_effusion": {"volume_ml": 0.02, "percent_of_lung": 2.0, "mean_hu": -800.0, "components": 1},
-        },
         "percent_of_lung_involved": 15.1,
-        "severity": {"scale": "CT-0 to CT-4 (Morozov et al. 2020)", "grade": 1},
     }
+    assert {name: as_json["lesions"][name] for name in ("ground_glass", "consolidation")} == {
+        "ground_glass": {
+            "volume_ml": 0.1,
+            "percent_of_lung": 10.0,
+            "percent_of_left_lung": 0.0,
+            "percent_of_right_lung": 20.0,
+            "mean_hu": -600.0,
+            "std_hu": 0.0,
+            "components": 1,
+            "largest_component_ml": 0.1,
+            "slices": {"axis": 2, "first": 0, "last": 9},
+            "largest_components": [{"volume_ml": 0.1, "slices": {"axis": 2, "first": 0, "last": 9}}],
+        },
+        "consolidation": {
+            "volume_ml": 0.101,
+            "percent_of_lung": 5.1,
+            "percent_of_left_lung": 0.2,
+            "percent_of_right_lung": 10.0,
+            "mean_hu": 49.0,
+            "std_hu": 10.0,
+            "components": 2,
+            "largest_component_ml": 0.1,
+            "slices": {"axis": 2, "first": 0, "last": 9},
+            "largest_components": [
+                {"volume_ml": 0.1, "slices": {"axis": 2, "first": 0, "last": 9}},
+                {"volume_ml": 0.001, "slices": {"axis": 2, "first": 9, "last": 9}},
+            ],
+        },
+    }
+    effusion = as_json["lesions"]["pleural_effusion"]
+    assert (effusion["percent_of_lung"], effusion["percent_of_right_lung"], effusion["components"]) == (2.0, None, 1)
     json.dumps(found.as_json(), allow_nan=False)
 
 
@@ -66,20 +93,10 @@ def test_without_lungs_their_figures_are_null(case, empty):
     assert found["percent_of_lung_involved"] is None
     assert found["severity"] is None
     lesion = found["lesions"]["ground_glass"]
-    assert lesion == {"volume_ml": 0.1, "percent_of_lung": None, "mean_hu": -800.0, "components": 1}
-
-
-def test_a_sphere_has_its_volume_on_an_anisotropic_grid():
-    spacing = np.array([0.7, 0.8, 1.5])
-    centre, radius = np.array([30.0, 30.0, 30.0]), 20.0
-    steps = np.ogrid[: int(60 / 0.7), : int(60 / 0.8), : int(60 / 1.5)]
-    distance = sum((step * mm - middle) ** 2 for step, mm, middle in zip(steps, spacing, centre, strict=True))
-    label_map = (distance < radius**2).astype(np.uint8)
-    hu = np.zeros(label_map.shape, np.float32)
-    found = measure(label_map, hu, None, np.diag([*spacing, 1.0]), {"nodule": 1})
-    assert found.lesions["nodule"].volume_ml == pytest.approx(4 / 3 * math.pi * 2.0**3, rel=0.01)
-    assert found.lesions["nodule"].components == 1
-    assert found.spacing_mm == pytest.approx(tuple(spacing))
+    assert lesion["volume_ml"] == 0.1
+    assert (lesion["percent_of_lung"], lesion["percent_of_left_lung"], lesion["mean_hu"]) == (None, None, -800.0)
+    assert found["lung_density"]["total"]["mean_hu"] is None
+    assert found["zones"]["left"]["upper"] == {"volume_ml": None, "percent_involved": None, "points": None}
 
 
 def test_oblique_mirrored_and_sheared_grids_count_by_their_determinant(case):
@@ -144,3 +161,100 @@ def test_grades(percent, grade):
 
 def test_no_grade_without_a_percentage():
     assert severity_of(None) is None
+
+
+def rotated(degrees, spacing, signs=(1, 1, 1)):
+    """An oblique affine: about an axis that is none of the grid's."""
+    axis = np.array([0.6, 0.35, 0.72]) / np.linalg.norm([0.6, 0.35, 0.72])
+    affine = np.eye(4)
+    affine[:3, :3] = Rotation.from_rotvec(np.deg2rad(degrees) * axis).as_matrix() @ np.diag(signs) @ np.diag(spacing)
+    return affine
+
+
+def world(shape, affine):
+    """RAS+ millimetres of each voxel centre, three arrays `(X, Y, Z)`, with the volume's middle at the origin."""
+    middle = (np.array(shape) - 1) / 2
+    grid = np.stack(np.meshgrid(*(np.arange(n) - m for n, m in zip(shape, middle, strict=True)), indexing="ij"), -1)
+    return np.moveaxis(grid @ affine[:3, :3].T, -1, 0)
+
+
+@pytest.mark.parametrize("degrees", [0, 25])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.7, 0.8, 1.5), (0.6, 0.6, 3.0)])
+def test_spheres_are_exact_within_half_a_percent(spacing, degrees):
+    affine, radius = rotated(degrees, spacing, (-1, -1, 1)), 22.0
+    shape = tuple(int(52 / step) for step in spacing)
+    x, y, z = world(shape, affine)
+    label_map = (x**2 + y**2 + z**2 < radius**2).astype(np.uint8)
+    lungs = np.where(x < 0, 1, 2).astype(np.uint8)
+    lesion = measure(label_map, np.zeros(shape, np.int16), lungs, affine, {"nodule": 1}).lesions["nodule"]
+    assert lesion.volume_ml == pytest.approx(4 / 3 * math.pi * radius**3 / 1000, rel=0.005)
+    assert lesion.largest_component_ml == lesion.volume_ml
+    left, right = (
+        100 * np.count_nonzero(label_map[lungs == side]) / np.count_nonzero(lungs == side) for side in (1, 2)
+    )
+    assert (lesion.percent_of_left_lung, lesion.percent_of_right_lung) == pytest.approx((left, right))
+
+
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, -1, -1)])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_thirds_of_slabs_in_any_orientation(signs, order):
+    """A lung of 30 slices whose lowest 10 are half involved and whose highest 10 are wholly."""
+    affine = np.diag([2.0 * signs[0], 2.0 * signs[1], 1.0 * signs[2], 1.0])
+    shape = (12, 6, 40)
+    _, _, z = world(shape, affine)
+    x = world(shape, affine)[0]
+    inside = np.abs(z) < 15
+    lungs = np.where(x < 0, 1, 2).astype(np.uint8) * inside
+    label_map = np.zeros(shape, np.uint8)
+    label_map[(z < -5) & inside & (np.arange(6)[None, :, None] < 3)] = 1
+    label_map[(z > 5) & inside & (x > 0)] = 2
+    hu = np.where(z < 0, -960, -500).astype(np.int16)
+    turned = np.eye(4)
+    turned[:3, :3] = affine[:3, :3][:, list(order)]
+    volumes = [np.transpose(volume, order) for volume in (label_map, hu, lungs)]
+    found = measure(*volumes, turned, CLASSES)
+    left, right = found.zones.left, found.zones.right
+    assert [zone.volume_ml for zone in (left.upper, left.middle, left.lower)] == pytest.approx([6 * 6 * 10 * 0.004] * 3)
+    assert [zone.percent_involved for zone in (left.upper, left.middle, left.lower)] == [0.0, 0.0, 50.0]
+    assert [zone.points for zone in (right.upper, right.middle, right.lower)] == [4, 0, 3]
+    assert found.severity is not None
+    assert (found.severity.score, found.severity.grade) == (10, 2)
+    density = found.lung_density.total
+    assert density.mean_hu == -730.0
+    assert (density.percent_below_minus_950_hu, density.percent_minus_700_to_minus_300_hu) == (50.0, 50.0)
+    slices = found.lesions["ground_glass"].slices
+    assert slices is not None
+    assert slices.axis == order.index(2)
+    assert (slices.first, slices.last) == ((5, 14) if signs[2] > 0 else (25, 34))
+
+
+def test_thirds_of_an_oblique_lung_have_equal_height():
+    affine = rotated(20, (1.0, 1.0, 2.0))
+    shape = (80, 80, 60)
+    x, y, z = world(shape, affine)
+    lungs = ((np.hypot(x, y) < 20) & (np.abs(z) < 30)).astype(np.uint8)
+    label_map = ((z > 10) & (lungs > 0)).astype(np.uint8)
+    zones = measure(label_map, np.zeros(shape, np.int16), lungs, affine, CLASSES).zones
+    volumes = [zones.left.upper.volume_ml, zones.left.middle.volume_ml, zones.left.lower.volume_ml]
+    assert volumes == pytest.approx([math.pi * 20**2 * 20 / 1000] * 3, rel=0.02)
+    assert zones.left.upper.percent_involved == pytest.approx(100.0, abs=2.0)
+    assert zones.left.middle.percent_involved == pytest.approx(0.0, abs=2.0)
+    assert zones.right.upper.volume_ml is None
+
+
+def test_the_ends_of_a_density_range_count():
+    hu = np.array([-951, -950, -701, -700, -300, -299], np.int16).reshape(6, 1, 1)
+    found = measure(np.zeros(hu.shape, np.uint8), hu, np.ones(hu.shape, np.uint8), np.eye(4), CLASSES)
+    density = found.lung_density.left
+    assert density.percent_below_minus_950_hu == pytest.approx(100 / 6)
+    assert density.percent_minus_700_to_minus_300_hu == pytest.approx(200 / 6)
+    assert found.lung_density.right.mean_hu is None
+
+
+def test_a_score_needs_all_six_zones():
+    severity = severity_of(10.0, [0.0, 5.0, 25.0, 50.0, 75.0, None])
+    assert severity is not None
+    assert severity.score is None
+    severity = severity_of(10.0, [0.0, 5.0, 25.0, 50.0, 75.0, 100.0])
+    assert severity is not None
+    assert severity.score == 0 + 1 + 2 + 3 + 4 + 4

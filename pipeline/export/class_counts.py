@@ -1,0 +1,86 @@
+"""What is counted of one class of a label map: voxels, HU, connected parts, slices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassCounts:
+    """Counts of one class.
+
+    Attributes:
+        voxels: How many.
+        mean_hu: Mean of its voxels; None where it has none.
+        std_hu: Their standard deviation.
+        components: ``(voxels, first slice, last slice)`` of each connected part, the largest first; voxels that share
+            a face, an edge or a corner are connected. Slices are indices along the slice axis, from 0.
+    """
+
+    voxels: int = 0
+    mean_hu: float | None = None
+    std_hu: float | None = None
+    components: tuple[tuple[int, int, int], ...] = ()
+
+
+def count_classes(label_map: Array, hu: Array, classes: Mapping[str, int], slice_axis: int) -> dict[str, ClassCounts]:
+    """Count each class but the background, in its bounding box.
+
+    Args:
+        label_map: ``uint8 (X, Y, Z)``.
+        hu: ``(X, Y, Z)``.
+        classes: Class name to label value.
+        slice_axis: The index axis of the slices.
+
+    Returns:
+        Class name to counts, in the order of the label values.
+    """
+    boxes = ndimage.find_objects(label_map, max_label=max(1, *classes.values()))
+    foreground = sorted((value, name) for name, value in classes.items() if value != 0)
+    return {name: _count(label_map, hu, value, boxes[value - 1], slice_axis) for value, name in foreground}
+
+
+def slice_axis_of(affine: npt.NDArray[np.float64]) -> int:
+    """Find the index axis that runs most along the patient.
+
+    Args:
+        affine: ``(4, 4)``, voxel to RAS+ millimetres.
+
+    Returns:
+        0, 1 or 2.
+    """
+    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return int(np.argmax(np.abs(directions[2])))
+
+
+def _count(label_map: Array, hu: Array, value: int, box: tuple[slice, ...] | None, slice_axis: int) -> ClassCounts:
+    if box is None:
+        return ClassCounts()
+    mask = label_map[box] == value
+    values = hu[box][mask]
+    return ClassCounts(
+        voxels=int(values.size),
+        mean_hu=float(np.mean(values, dtype=np.float64)),
+        std_hu=float(np.std(values, dtype=np.float64)),
+        components=_components(mask, box[slice_axis].start, slice_axis),
+    )
+
+
+def _components(mask: Array, first_slice: int, slice_axis: int) -> tuple[tuple[int, int, int], ...]:
+    # The labelled image (four bytes a voxel of the box) is gone when this returns.
+    labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3), dtype=bool))
+    sizes = np.bincount(labels.ravel())[1:]
+    ranges = [part[slice_axis] for part in ndimage.find_objects(labels)]
+    found = [
+        (int(size), first_slice + part.start, first_slice + part.stop - 1)
+        for size, part in zip(sizes, ranges, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda component: (-component[0], component[1:])))
