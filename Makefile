@@ -8,7 +8,7 @@ STUDY ?=
 SEED ?= 2024
 SERVICES := orthanc orthanc-dicomweb dicom3tools dcm2niix
 
-.PHONY: help install lint format types test test-slow services test-services fuzz demo weights clean
+.PHONY: help install lint format types test test-slow services test-services fuzz demo weights slice-weights clean
 
 help:
 	@echo "make demo            segment a synthetic chest CT (or STUDY=path) and show the result"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-services   tests against real servers and programs; those that are not there are skipped"
 	@echo "make fuzz            mutated files through the reader: INPUTS=10000 of them, others with FUZZ_SEED=1"
 	@echo "make weights         train the shipped weights again"
+	@echo "make slice-weights   train the slice classifier's weights on COVID_CT=path"
 
 $(VENV)/.installed: setup.cfg constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -94,6 +95,21 @@ weights: install
 	cp $(RUNS)/weights_3d/best.pt $(BUNDLE)/models/model.pt
 	cp $(RUNS)/weights_2_5d/best.pt $(BUNDLE)/models/model_2_5d.pt
 	$(BIN)/python -P -m pipeline.bundle.hashes $(BUNDLE)
+
+SLICE_BUNDLE := bundles/ct_slice_classification
+COVID_CT ?=
+
+# Trains on COVID-CT, which is not part of the project: COVID_CT=path. Measures on its validation split.
+slice-weights: install
+	@test -n "$(COVID_CT)" || { echo "make slice-weights COVID_CT=path of the data set" >&2; exit 2; }
+	$(BIN)/python -P -m monai.bundle run --config_file $(SLICE_BUNDLE)/configs/train.yaml \
+		--bundle_root $(SLICE_BUNDLE) --dataset_dir $(COVID_CT) --ckpt_dir $(RUNS)/weights_slices --max_minutes $(MINUTES)
+	$(BIN)/python -P -m monai.bundle run --bundle_root $(SLICE_BUNDLE) --dataset_dir $(COVID_CT) \
+		--config_file "['$(SLICE_BUNDLE)/configs/train.yaml','$(SLICE_BUNDLE)/configs/evaluate.yaml']" \
+		--ckpt_dir $(RUNS)/weights_slices
+	mkdir -p $(SLICE_BUNDLE)/models
+	cp $(RUNS)/weights_slices/best.pt $(SLICE_BUNDLE)/models/model.pt
+	$(BIN)/python -P -m pipeline.bundle.hashes $(SLICE_BUNDLE)
 
 clean:
 	rm -rf $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

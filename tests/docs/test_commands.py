@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHIPPED = ROOT / "bundles/ct_lesion_segmentation/models/model.pt"
+SMALL_SLICES = "--max_epochs 1 --bootstrap_samples 20"
 SMALL = "--max_epochs 1 --samples_per_epoch 2 --train_batch_size 1 --patch_size [32,32,32] --spacing_mm [5,5,5]"
 
 
@@ -39,7 +40,12 @@ def places(tmp_path_factory):
     write_phantom_dataset(
         folder / "data", seeds={"training": [1, 2], "validation": [3]}, spacing_mm=(5, 5, 5), workers=1
     )
+    slices = write_slices(folder / "slices")
     return {
+        "SLICES": str(slices),
+        "RUN_SLICES": str(folder / "run_slices"),
+        "RUN_SLICES/best.pt": str(folder / "run_slices" / "best.pt"),
+        "OUT_SLICES": str(folder / "out_slices"),
         "STUDY": str(study),
         "DATA": str(folder / "data"),
         "OUT": str(folder / "out"),
@@ -48,10 +54,25 @@ def places(tmp_path_factory):
     }
 
 
+def write_slices(folder: Path) -> Path:
+    """Pictures of noise with a label and a split."""
+    import numpy as np
+    from PIL import Image
+
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    rows = ["path,label,split"]
+    for number in range(12):
+        Image.fromarray(generator.integers(0, 255, (64, 64), dtype=np.uint8)).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,{number % 2},{('train', 'val', 'test')[number // 4]}")
+    (folder / "dataset.csv").write_text("\n".join(rows))
+    return folder
+
+
 def ready_to_run(command: str, places: dict[str, str]) -> list[str]:
     words = [places.get(word, word) for word in shlex.split(command)]
     if any("train.yaml" in word for word in words):
-        words += SMALL.split()
+        words += (SMALL_SLICES if "SLICES" in command else SMALL).split()
     executable = Path(sys.executable)
     return [str(executable) if words[0] == "python" else str(executable.parent / words[0]), *words[1:]]
 

@@ -58,7 +58,7 @@ def slice_augmentation(
         steps.append(
             RandAffined(
                 "image", prob=affine_prob, rotate_range=math.radians(rotation_degrees), shear_range=(shear, shear),
-                translate_range=(translation * rows, translation * columns), mode="bilinear", padding_mode="zeros",
+                translate_range=(translation * rows, translation * columns), mode="bilinear", padding_mode="border",
                 cache_grid=False,
             )
         )  # fmt: skip

@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.networks.classifiers import classifier
 
-SCHEMA = Path(__file__).parents[1] / "metadata_schema.json"
+SCHEMA = Path(__file__).parents[3] / "pipeline" / "bundle" / "metadata_schema.json"
 SHARED = "# What train, validate and infer share"
 
 
@@ -22,7 +22,7 @@ def metadata(slice_bundle):
 
 @pytest.fixture(scope="module")
 def configs(slice_bundle):
-    return {path.stem: yaml.safe_load(path.read_text()) for path in (slice_bundle / "configs").glob("*.yaml")}
+    return {path.stem: yaml.safe_load(path.read_text()) for path in (slice_bundle / "configs").rglob("*.yaml")}
 
 
 def shared_keys(path):
@@ -103,6 +103,6 @@ def test_overlays_change_only_keys_that_are_there(configs):
 
 
 def test_no_personal_path_is_in_the_bundle(slice_bundle):
-    for path in (slice_bundle / "configs").iterdir():
+    for path in (path for path in (slice_bundle / "configs").rglob("*") if path.is_file()):
         assert "/home/" not in path.read_text()
         assert "/root/" not in path.read_text()
