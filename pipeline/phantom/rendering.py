@@ -45,10 +45,19 @@ def make_phantom(spec: PhantomSpec) -> Phantom:
     """
     # Many small products: threads would cost more than they give, and the sums' order could follow their number.
     with threadpool_limits(1, user_api="blas"):
-        return _render(build_scene(spec), spec)
+        return render(build_scene(spec), spec)
 
 
-def _render(scene: Scene, spec: PhantomSpec) -> Phantom:
+def render(scene: Scene, spec: PhantomSpec) -> Phantom:
+    """Draw a scene and its truth; for scenes whose fields were changed after :func:`build_scene`.
+
+    Args:
+        scene: The patient on the grid of the spec.
+        spec: What the scene was built from.
+
+    Returns:
+        HU and masks.
+    """
     x, y, z = spec.grid_shape
     hu = np.empty((z, y, x), dtype=np.int16)
     labels = np.zeros((z, y, x), dtype=np.uint8)
