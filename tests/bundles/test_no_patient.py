@@ -10,7 +10,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless
+from pydicom.uid import JPEG2000Lossless, generate_uid
 
 TELLING = {
     "PatientName": "TELLING^NAME",
@@ -74,8 +74,10 @@ BROKEN = [without_rescale, without_place, tilted, of_two_studies, named_as_modal
 
 def write_dicom(source, folder, change, most=6):
     folder.mkdir()
+    series = generate_uid()  # each folder a series of its own: slices of one series would be one case
     for index, path in enumerate(sorted(source.iterdir())[:most]):
         dataset = pydicom.dcmread(path)
+        dataset.SeriesInstanceUID = series
         for keyword, value in TELLING.items():
             setattr(dataset, keyword, value)
         dataset.private_block(0x0011, "SECRET OWNER", create=True).add_new(1, "LO", "TELLING private")
