@@ -18,6 +18,7 @@ LEFT, RIGHT = codes.SCT.Left, codes.SCT.Right
 
 VOLUME, MILLILITRE = codes.SCT.Volume, Code("mL", "UCUM", "milliliter")
 ATTENUATION, MEAN, HU = codes.DCM.AttenuationCoefficient, codes.SCT.Mean, codes.UCUM.HounsfieldUnit
+STANDARD_DEVIATION = codes.SCT.StandardDeviation
 PERCENT, COUNT = codes.UCUM.Percent, codes.UCUM.NoUnits
 SEVERITY = Code("246112005", "SCT", "Severity")
 CT_CHEST = Code("24627-2", "LN", "CT Chest")

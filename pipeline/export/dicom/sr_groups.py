@@ -27,6 +27,7 @@ from pipeline.export.dicom.source import Source
 from pipeline.export.measurements import LEFT, RIGHT, LesionMeasurement, Measurements
 from pipeline.export.provenance import BundleIdentity
 from pipeline.export.severity import Severity
+from pipeline.export.zone_figures import Density
 
 Group = MeasurementsAndQualitativeEvaluations | VolumetricROIMeasurementsAndQualitativeEvaluations
 
@@ -74,9 +75,10 @@ class MeasurementGroups:
         volumes = measurements.lung_volume_ml
         if volumes.left is None or volumes.right is None or volumes.total is None:
             return []
-        left = self._lung(LUNG_NAMES[LEFT], [_number(our.VOLUME, volumes.left, our.MILLILITRE)], our.LEFT)
-        right = self._lung(LUNG_NAMES[RIGHT], [_number(our.VOLUME, volumes.right, our.MILLILITRE)], our.RIGHT)
-        numbers = [_number(our.VOLUME, volumes.total, our.MILLILITRE)]
+        density = measurements.lung_density
+        left = self._lung(LUNG_NAMES[LEFT], _lung_numbers(volumes.left, density.left), our.LEFT)
+        right = self._lung(LUNG_NAMES[RIGHT], _lung_numbers(volumes.right, density.right), our.RIGHT)
+        numbers = _lung_numbers(volumes.total, density.total)
         if measurements.percent_of_lung_involved is not None:
             numbers.append(_number(our.PERCENT_OF_LUNG, measurements.percent_of_lung_involved, our.PERCENT))
         both = self._lung("both lungs", numbers, qualitative_evaluations=_severity(measurements.severity))
@@ -115,9 +117,18 @@ def _lesion_numbers(lesion: LesionMeasurement) -> Iterator[Measurement]:
     yield _number(our.VOLUME, lesion.volume_ml, our.MILLILITRE)
     if lesion.mean_hu is not None:
         yield _number(our.ATTENUATION, lesion.mean_hu, our.HU, derivation=our.MEAN)
+    if lesion.std_hu is not None:
+        yield _number(our.ATTENUATION, lesion.std_hu, our.HU, derivation=our.STANDARD_DEVIATION)
     if lesion.percent_of_lung is not None:
         yield _number(our.PERCENT_OF_LUNG, lesion.percent_of_lung, our.PERCENT)
     yield _number(our.COMPONENTS, lesion.components, our.COUNT)
+
+
+def _lung_numbers(volume_ml: float, density: Density) -> list[Measurement]:
+    numbers = [_number(our.VOLUME, volume_ml, our.MILLILITRE)]
+    if density.mean_hu is not None:
+        numbers.append(_number(our.ATTENUATION, density.mean_hu, our.HU, derivation=our.MEAN))
+    return numbers
 
 
 def _number(name: Code, value: float, unit: Code, **more: Any) -> Measurement:

@@ -40,7 +40,8 @@ def groups_of(report):
 
 
 def values_of(group):
-    found = {item.name.value: (item.value, item.unit.value) for item in group.get_measurements()}
+    items = [item for item in group.get_measurements() if item.derivation is None or item.derivation.meaning == "Mean"]
+    found = {item.name.value: (item.value, item.unit.value) for item in items}
     assert all(UNITS[name] == unit for name, (_, unit) in found.items())
     return {name: value for name, (value, _) in found.items()}
 
@@ -59,9 +60,13 @@ def test_numbers_are_those_of_the_measurements(written):
         }
     for side in ("left", "right"):
         expected = getattr(numbers.lung_volume_ml, side)
-        assert values_of(groups[f"{side} lung"]) == {VOLUME: pytest.approx(expected, abs=1e-6)}
+        assert values_of(groups[f"{side} lung"]) == {
+            VOLUME: pytest.approx(expected, abs=1e-6),
+            ATTENUATION: pytest.approx(getattr(numbers.lung_density, side).mean_hu, abs=1e-6),
+        }
     assert values_of(groups["both lungs"]) == {
         VOLUME: pytest.approx(numbers.lung_volume_ml.total, abs=1e-6),
+        ATTENUATION: pytest.approx(numbers.lung_density.total.mean_hu, abs=1e-6),
         PERCENT: pytest.approx(numbers.percent_of_lung_involved, abs=1e-6),
     }
 
@@ -79,10 +84,15 @@ def test_each_group_refers_to_its_segment(written):
         assert groups[segment.name].tracking_uid == segment.tracking_uid
 
 
-def test_the_mean_is_said_to_be_a_mean(written):
-    _, _, _, report = written()
-    (hu,) = [item for item in groups_of(report)["ground_glass"].get_measurements() if item.name.value == ATTENUATION]
-    assert hu.derivation.meaning == "Mean"
+def test_mean_and_deviation_are_told_apart(written):
+    _, numbers, _, report = written()
+    items = groups_of(report)["ground_glass"].get_measurements()
+    found = {item.derivation.meaning: item.value for item in items if item.name.value == ATTENUATION}
+    lesion = numbers.lesions["ground_glass"]
+    assert found == {
+        "Mean": pytest.approx(lesion.mean_hu, abs=1e-6),
+        "Standard Deviation": pytest.approx(lesion.std_hu, abs=1e-6),
+    }
 
 
 def test_findings_and_places_are_coded(written):
