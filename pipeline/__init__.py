@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "bundle",
         "cohorts",
         "datasets",
+        "dicomweb",
         "evaluation",
         "export",
         "inference",

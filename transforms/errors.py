@@ -114,6 +114,10 @@ class OutputError(CTError):
     """A result cannot be written: disk full, folder not writable."""
 
 
+class ArchiveError(CTError):
+    """A DICOM archive cannot be reached, refuses, or gives what cannot be used."""
+
+
 NOTHING_DONE = (NotFoundError, SettingError, DataListError)
 """Errors that say that the command or its data list was wrong, before any case was touched."""
 

@@ -29,6 +29,7 @@ OVERLAYS = {"3d": [], "2.5d": ["unet_2_5d.yaml"]}
 @click.option("--pattern", help="Picks files of a folder, such as 'STS_*/CT_image.nii.gz'.")
 @click.option("--allow", multiple=True, metavar="KIND", help="What the reader would otherwise refuse.")
 @click.option("--write", metavar="KINDS", help="Files to write: nifti,lungs,measurements,seg,sr,report.")
+@click.option("--send", metavar="URL", help="Store SEG and SR in this DICOMweb archive: https://HOST/dicom-web.")
 def segment(
     studies: tuple[str, ...],
     output: Path,
@@ -42,11 +43,13 @@ def segment(
     pattern: str | None,
     allow: tuple[str, ...],
     write: str | None,
+    send: str | None,
 ) -> None:
     """Segment the lesions of whole CTs.
 
     STUDY is a file (NIfTI, NRRD, MHA), a DICOM folder or zip, a folder of any of these, a CSV with a `path` column,
-    or a glob. Results go to OUTPUT/<case>/, a row a case to OUTPUT/cases.csv.
+    a glob, or an address in a DICOMweb archive (https://HOST/dicom-web/studies/UID[/series/UID]). Results go to
+    OUTPUT/<case>/, a row a case to OUTPUT/cases.csv.
     """
     from pipeline.bundle import find_bundle, run_workflow
     from pipeline.cli.logs import log_to_stderr
@@ -62,6 +65,8 @@ def segment(
         "write": write.split(",") if write else None,
         "device": device,
     }
+    if send is not None:
+        overrides["send"] = send
     if weights is not None:
         overrides["weights"] = str(weights)
     configs = ["inference.yaml", *OVERLAYS[variant], *(["binary.yaml"] if binary else [])]

@@ -10,6 +10,7 @@ from monai.data import Dataset
 from monai.transforms import Compose
 
 from pipeline.cohorts.failures import Failure, case_name
+from pipeline.cohorts.fetched import FetchedSeries, SeriesFetcher
 from pipeline.datasets.studies import Case
 from transforms.errors import root_error
 
@@ -18,27 +19,37 @@ class CaseDataset(Dataset):
     """Reads and preprocesses whole cases.
 
     An item is the data dictionary after preprocessing, unbatched, with the seconds that it took under `seconds`; or,
-    where reading or preprocessing failed, `{"case": name, "failure": Failure}`.
+    where reading or preprocessing failed, `{"case": name, "failure": Failure}`. A series of an archive is fetched into
+    a temporary folder when its turn comes; the item then has a :class:`FetchedSeries` under `fetched`, to be removed
+    when the case is done: DICOM results are made from the headers of its slices.
 
     Args:
-        data: Cases, or dictionaries with a `case` and a path under `image`.
+        data: Cases, or dictionaries with a `case`, and a path or a DICOMweb address under `image`.
         transform: The preprocessing chain.
     """
 
     def __init__(self, data: Sequence[Case | Mapping[str, Any]], transform: Compose) -> None:
         super().__init__([case.data() if isinstance(case, Case) else dict(case) for case in data], transform)
+        self._fetch = SeriesFetcher()
 
     def __getitem__(self, index: int) -> dict[str, Any]:  # type: ignore[override]
         """The case of an index, or its failure."""
         item = self.data[index]
         begun = time.perf_counter()
+        fetched: FetchedSeries | None = None
         try:
-            read: dict[str, Any] = dict(self.transform(item))
+            fetched = self._fetch(item)
+            read_from = time.perf_counter()
+            read: dict[str, Any] = dict(self.transform(item if fetched is None else fetched.local(item)))
         except Exception as error:  # noqa: BLE001  # boundary: whatever is wrong with one study, the others are done
-            seconds = time.perf_counter() - begun
-            return {
-                "case": case_name(item),
-                "failure": Failure(case=case_name(item), error=root_error(error), seconds=seconds),
-            }
+            root = root_error(error)
+            if fetched is not None:
+                fetched.remove()
+                root = fetched.named_in_error(root)
+            failure = Failure(case=case_name(item), error=root, seconds=time.perf_counter() - begun)
+            return {"case": failure.case, "failure": failure}
         read.setdefault("case", case_name(item))
-        return read | {"seconds": {"read": time.perf_counter() - begun}}
+        seconds = {"read": time.perf_counter() - read_from}
+        if fetched is None:
+            return read | {"seconds": seconds}
+        return fetched.named_in_meta(read) | {"fetched": fetched, "seconds": {"fetch": read_from - begun, **seconds}}

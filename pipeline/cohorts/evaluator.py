@@ -14,6 +14,7 @@ from monai.engines.utils import IterationEvents, engine_apply_transform
 from torch.utils.data import DataLoader
 
 from pipeline.cohorts.failures import Failure
+from pipeline.cohorts.fetched import FetchedSeries
 from transforms.errors import CTError, NotFoundError, root_error
 
 
@@ -91,6 +92,9 @@ class CaseEvaluator(SupervisedEvaluator):
             engine.state.output = {"case": failure.case, "failure": failure}
             self.failures.append(failure)
             failure.log()
+        fetched: FetchedSeries | None = case.get("fetched")
+        if fetched is not None:
+            fetched.remove()
         # Volumes in reference cycles of the engine's state would wait for the collector while the next one is read.
         gc.collect()
         output: dict[str, Any] = engine.state.output

@@ -12,6 +12,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
+from pipeline.dicomweb import send_files, service_address
 from pipeline.export import (
     DEFAULT_KINDS,
     BundleIdentity,
@@ -21,6 +22,16 @@ from pipeline.export import (
     failed_row,
     write_case,
 )
+from pipeline.export.case import CaseResult
+from pipeline.export.kinds import RESULT_KINDS
+from transforms.errors import CTError, NotFoundError, SettingError
+
+SENT_KINDS = ("seg", "sr")
+"""What an archive takes."""
+
+
+class NotSentError(CTError):
+    """The results of a case are written, but not stored in the archive."""
 
 
 class CaseWriter:
@@ -35,6 +46,11 @@ class CaseWriter:
         seg: Settings of the DICOM SEG.
         options: Settings to record in `provenance.json`.
         device: To record.
+        send: The address of a DICOMweb service. SEG and SR of each case are stored there once all its files are
+            written; where that fails, the files stay, and the case counts as failed: `not sent` in the table.
+
+    Raises:
+        SettingError: When an address or a kind of files is wrong, or neither SEG nor SR are to be written and sent.
     """
 
     def __init__(
@@ -47,6 +63,7 @@ class CaseWriter:
         seg: SegOptions | None = None,
         options: Mapping[str, Any] | None = None,
         device: torch.device | str | None = None,
+        send: str | None = None,
     ) -> None:
         self.folder = Path(output_dir)
         self.classes = dict(classes)
@@ -55,6 +72,11 @@ class CaseWriter:
         self.seg = seg
         self.options = options
         self.device = None if device is None else str(device)
+        self.send = None if send is None else service_address(send)
+        if self.send and not set(self.write) & set(SENT_KINDS):
+            raise SettingError(
+                "there is nothing to send", found=f"write: {', '.join(self.write)}", expected="seg or sr"
+            )
         self.table = CaseTable(self.folder / "cases.csv")
 
     def attach(self, engine: Engine) -> None:
@@ -78,8 +100,22 @@ class CaseWriter:
             started=datetime.now(UTC) - timedelta(seconds=sum(seconds.values())),
         )
         self.table.put(result.row)
+        if self.send is not None:
+            self._send(self.send, result)
+
+    def _send(self, service: str, result: CaseResult) -> None:
+        try:
+            files = [file for kind in SENT_KINDS for file in RESULT_KINDS[kind].files if file in result.files]
+            if not files:
+                raise NotFoundError("there is neither SEG nor SR", remedy="provenance.json says why, under findings")
+            send_files(service, [result.folder / file for file in files])
+        except CTError as error:
+            failure = NotSentError(f"all is written, but not sent: {str(error).rstrip('.')}", where=result.folder)
+            self.table.put({**result.row, "status": "not sent", "error": str(failure)})
+            raise failure from error
 
     def _note_failure(self, engine: Any) -> None:
         failure = engine.state.output.get("failure")
-        if failure is not None:
+        # What was not sent has its row already, with the case's numbers.
+        if failure is not None and not isinstance(failure.error, NotSentError):
             self.table.put(failed_row(failure.case, failure.error, seconds=failure.seconds))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import glob, has_magic
 from os import PathLike, fspath
 from pathlib import Path
@@ -17,7 +17,8 @@ from pipeline.datasets.case_names import case_names, safe_name
 from pipeline.datasets.spread_series import spread_series
 from pipeline.datasets.study_folders import FolderSearch
 from pipeline.datasets.study_tables import Row, read_study_table
-from transforms.errors import CTError, DataListError, NotFoundError
+from pipeline.dicomweb.address import SeriesAddress, is_address, series_address
+from transforms.errors import ArchiveError, CTError, DataListError, NotFoundError
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +35,13 @@ class Case:
     """A volume file, a DICOM folder or file, or a zip."""
     series_uid: str | None = None
     """The DICOM series to read; `None` leaves the choice to the reader's rule."""
+    address: str | None = None
+    """Where in a DICOMweb archive the series is; `path` then only stands for it, and there is nothing there."""
 
     def data(self) -> dict[str, str]:
         """The data dictionary that the transforms begin with: `case`, `image`, and `series_uid` where there is one."""
         chosen = {} if self.series_uid is None else {"series_uid": self.series_uid}
-        return {"case": self.name, "image": str(self.path), **chosen}
+        return {"case": self.name, "image": self.address or str(self.path), **chosen}
 
 
 class FoundCases(NamedTuple):
@@ -59,7 +62,8 @@ def find_cases(
 
     Args:
         study: A file, a DICOM folder or zip, a folder of any of these (nested as may be), a CSV with a column `path`
-            (relative to it) and perhaps `case` and `series_uid`, a glob; or several of these.
+            (relative to it) and perhaps `case` and `series_uid`, a glob, the address of a study or series in a DICOMweb
+            archive; or several of these.
         pattern: A glob relative to each folder: what it matches is taken, and nothing else.
         series_uid: The DICOM series to read; folders that do not hold it are left out.
 
@@ -67,6 +71,8 @@ def find_cases(
         NotFoundError: When a path does not exist, or nothing in it can be used.
         DataListError: When a CSV is wrong, or gives one name to two cases.
         UnreadableError: When a folder may not be read.
+        SettingError: When an address is wrong, or carries a password.
+        MissingExtraError: When there is an address, and no `dicomweb-client`.
     """
     found = search_cases(
         [study] if isinstance(study, str | PathLike) else study, pattern=pattern, series_uid=series_uid
@@ -90,6 +96,8 @@ def search_cases(studies: Sequence[Study], *, pattern: str | None = None, series
 
 
 def _rows(study: str, pattern: str | None, search: FolderSearch) -> list[Row]:
+    if is_address(study):
+        return [Row(path=one.as_path(), address=str(one)) for one in _in_archive(series_address(study), search)]
     path = Path(study)
     if not path.exists():
         if not has_magic(study):
@@ -100,6 +108,25 @@ def _rows(study: str, pattern: str | None, search: FolderSearch) -> list[Row]:
     if pattern is None:
         return [Row(path=found) for found in search.studies_in(path)]
     return [Row(path=found) for match in sorted(path.glob(pattern)) for found in _matched(match, search)]
+
+
+def _in_archive(address: SeriesAddress, search: FolderSearch) -> list[SeriesAddress]:
+    """The series to fetch. Nothing is fetched yet, and of a single series nothing asked."""
+    wanted, study = search.series_uid, Path(address.study_uid)
+    if wanted is not None and address.series_uid not in (None, wanted):
+        search.leave_out(study, "series other than the one asked for")
+        return []
+    if wanted is not None or address.series_uid is not None:
+        return [replace(address, series_uid=address.series_uid or wanted)]
+    from pipeline.dicomweb.query import find_series
+
+    try:
+        found = find_series(address)
+    except ArchiveError:
+        return [address]  # a case that fails by itself, with its own message, beside the others
+    for reason in found.left_out:
+        search.leave_out(study, reason)
+    return found.series
 
 
 def _in_whole_series(rows: Sequence[Row], search: FolderSearch) -> list[Row]:
@@ -138,6 +165,7 @@ def _named(rows: Sequence[Row], series_uid: str | None) -> list[Case]:
             name=safe_name(row.case) if row.case else next(derived),
             path=row.path,
             series_uid=row.series_uid or series_uid,
+            address=row.address,
         )
         for row in rows
     ]

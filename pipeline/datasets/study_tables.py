@@ -19,6 +19,8 @@ class Row:
     path: Path
     case: str | None = None
     series_uid: str | None = None
+    address: str | None = None
+    """Of a series in an archive; `path` then only stands for it."""
 
 
 def read_study_table(table: Path) -> list[Row]:

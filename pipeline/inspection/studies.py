@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pipeline.datasets.case_names import case_names
 from pipeline.datasets.studies import Case, FoundCases, Study, search_cases
+from pipeline.dicomweb.address import is_address, series_address
 from pipeline.inspection.case import inspect_case
 from pipeline.inspection.results import StudyInspection
-from transforms.errors import NotFoundError
+from transforms.errors import NotFoundError, SettingError
 
 
 def inspect_studies(
@@ -34,8 +35,13 @@ def inspect_studies(
     Raises:
         NotFoundError: When a path does not exist, or nothing matches the pattern.
         DataListError: When a CSV is wrong.
-        SettingError: For an allowance that there is not.
+        SettingError: For an allowance that there is not, and for the address of a study in an archive.
     """
+    for address in filter(is_address, studies):
+        where = str(series_address(fspath(address)))
+        raise SettingError(
+            "only files can be inspected", where=where, remedy="Fetch the series, and inspect its folder"
+        )
     barren = [Path(fspath(study)) for study in studies if _holds_nothing(study, pattern, series_uid)]
     fruitful = [study for study in studies if Path(fspath(study)) not in barren]
     found = search_cases(fruitful, pattern=pattern, series_uid=series_uid) if fruitful else FoundCases([], [])

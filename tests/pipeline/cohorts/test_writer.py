@@ -6,6 +6,7 @@ import json
 import pytest
 
 from pipeline.cohorts import CaseWriter
+from pipeline.cohorts.evaluator import CasesFailedError
 from pipeline.export import BundleIdentity
 from transforms.errors import GeometryError, OutputError, SettingError
 
@@ -65,3 +66,31 @@ def test_a_case_that_cannot_be_written_leaves_the_others_alone(evaluator, writer
 def test_unknown_kinds_are_refused_before_any_case(tmp_path):
     with pytest.raises(SettingError, match="unknown kind of result"):
         CaseWriter(tmp_path, CLASSES, BUNDLE, write=["everything"])
+
+
+def test_what_cannot_be_sent_keeps_its_files_and_figures(evaluator, tmp_path):
+    """Volumes that are no DICOM have neither SEG nor SR."""
+    writer = CaseWriter(tmp_path, CLASSES, BUNDLE, write=["nifti", "measurements", "seg"], send="http://127.0.0.1:9/d")
+    run = evaluator(2, handlers=[writer])
+    run.run()
+    with pytest.raises(CasesFailedError, match="2 of 2 cases failed"):
+        run.conclude()
+    row = rows(tmp_path)["case_1"]
+    assert row["status"] == "not sent"
+    assert "there is neither SEG nor SR" in row["error"]
+    assert float(row["lesion_ml"]) == pytest.approx(0.12)
+    assert {path.name for path in (tmp_path / "case_1").iterdir()} >= {"labels.nii.gz", "provenance.json"}
+
+
+@pytest.mark.parametrize(
+    ("send", "write"),
+    [
+        ("https://host/dicom-web", ["nifti", "measurements"]),
+        ("https://someone:secret@host/dicom-web", ["seg"]),
+        ("host/dicom-web", ["seg"]),
+    ],
+)
+def test_what_can_never_be_sent_is_said_before_any_case(tmp_path, send, write):
+    with pytest.raises(SettingError) as caught:
+        CaseWriter(tmp_path, CLASSES, BUNDLE, write=write, send=send)
+    assert "secret" not in str(caught.value)
