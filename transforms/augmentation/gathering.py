@@ -8,6 +8,7 @@ a rim of padding, label maps stay integers, and all volumes share the work on th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,12 +38,24 @@ def gather(
     if box.is_empty:
         return [patch.fill_(value) for patch, value in zip(patches, outside, strict=True)]
     sources = [_Source.of(box.cut(volume, value)) for volume, value in zip(volumes, outside, strict=True)]
-    for planes, places in positions.blocks(box.origin):
-        block = _Block(box.clamped(places))
-        for source, patch, whole in zip(sources, patches, nearest, strict=True):
-            for channel, sampled in enumerate(block.nearest(source) if whole else block.linear(source)):
-                patch[channel, planes] = sampled
+    with _one_thread():
+        for planes, places in positions.blocks(box.origin):
+            block = _Block(box.clamped(places))
+            for source, patch, whole in zip(sources, patches, nearest, strict=True):
+                for channel, sampled in enumerate(block.nearest(source) if whole else block.linear(source)):
+                    patch[channel, planes] = sampled
     return patches
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Threads gain little on blocks this small, and waiting for each other on a busy one costs 100 times as much."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _result_type(dtype: torch.dtype, nearest: bool) -> torch.dtype:
