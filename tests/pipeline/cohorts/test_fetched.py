@@ -4,9 +4,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from monai.engines.utils import IterationEvents
+from monai.inferers import SimpleInferer
 from monai.transforms import Compose, Lambdad
+from torch import nn
+from torch.utils.data import DataLoader
 
-from pipeline.cohorts import CaseDataset
+from pipeline.cohorts import CaseDataset, CaseEvaluator
 from pipeline.datasets import find_cases
 from tests.pipeline.dicomweb.conftest import Answer, archive, slices  # noqa: F401
 from transforms import LoadCTd
@@ -82,3 +86,26 @@ def test_a_password_in_an_address_is_refused_at_once():
     with pytest.raises(SettingError) as caught:
         find_cases("https://someone:secret@host/dicom-web/studies/1.2")
     assert "secret" not in str(caught.value)
+
+
+def test_the_folder_is_there_until_the_case_is_done(archive, temporary):  # noqa: F811
+    seen = []
+
+    class Handler:
+        def attach(self, engine):
+            engine.add_event_handler(IterationEvents.MODEL_COMPLETED, lambda engine: seen.extend(files_in(temporary)))
+
+    unknown = str(archive.address).replace(str(archive.address.series_uid), "1.9")
+    cases = find_cases([str(archive.address), unknown])
+    dataset = CaseDataset(cases, Compose([LoadCTd("image")]))
+    run = CaseEvaluator(
+        "cpu", DataLoader(dataset, batch_size=None), nn.Identity(), inferer=SimpleInferer(), val_handlers=[Handler()]
+    )
+    run.run()
+    assert [failure.case for failure in run.failures] == ["1.9"]
+    assert len(seen) == len(archive.instances)
+    assert series_folders(temporary) == []
+
+
+def files_in(temporary):
+    return [file for folder in series_folders(temporary) for file in folder.iterdir()]

@@ -38,6 +38,7 @@ class Archive:
     url: str
     instances: list[bytes]
     address: SeriesAddress
+    server: ThreadingHTTPServer
     answers: dict[str, Answer | Callable[[bytes], Answer]] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
 
@@ -114,7 +115,7 @@ def archive(slices: list[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Ar
     url = f"http://127.0.0.1:{server.server_port}/dicom-web"
     header = pydicom.dcmread(BytesIO(slices[0]))
     address = series_address(f"{url}/studies/{header.StudyInstanceUID}/series/{header.SeriesInstanceUID}")
-    served = Archive(url, slices, address)
+    served = Archive(url, slices, address, server)
     fill(served, header)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield served

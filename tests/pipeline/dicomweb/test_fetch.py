@@ -1,6 +1,10 @@
 """A series comes whole, or there is one clear message."""
 
+import shutil
 import socket
+import ssl
+import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pydicom
@@ -156,6 +160,32 @@ def test_no_tls_where_there_should_be(archive, fetched):
     address = SeriesAddress(service=service, study_uid="1", series_uid="2")
     with pytest.raises(ArchiveError, match="certificate is not trusted"):
         fetch_series(address, fetched)
+
+
+@pytest.fixture
+def with_tls(archive, slices, tmp_path):
+    """The archive behind TLS with a certificate that it signed itself: its address, and the certificate."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    archive.server.socket = context.wrap_socket(archive.server.socket, server_side=True)
+    return replace(archive.address, service=archive.url.replace("http://", "https://")), certificate
+
+
+def test_certificates_are_verified(archive, with_tls, fetched):
+    with pytest.raises(ArchiveError, match=r"certificate is not trusted \(found self-signed certificate\)"):
+        fetch_series(with_tls[0], fetched)
+    assert archive.asked == []
+
+
+def test_an_authority_of_one_s_own(with_tls, slices, fetched, monkeypatch):
+    monkeypatch.setenv(connection.CA_BUNDLE, str(with_tls[1]))
+    assert fetch_series(with_tls[0], fetched) == len(slices)
 
 
 def test_a_busy_archive_is_asked_again(archive, slices, fetched, monkeypatch):
