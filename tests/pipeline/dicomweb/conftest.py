@@ -81,7 +81,7 @@ def slices(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
 def archive(slices: list[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
     """An archive with one study of one CT series and a report, that answers as it should until a test changes that."""
     monkeypatch.setattr(connection, "ATTEMPTS", 1)
-    for name in (connection.USER, connection.PASSWORD, connection.TOKEN, connection.CA_BUNDLE):
+    for name in (connection.USER, connection.PASSWORD, connection.TOKEN, connection.CA_BUNDLE, "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
 
     class Handler(BaseHTTPRequestHandler):
