@@ -6,7 +6,7 @@ BUNDLE := bundles/ct_lesion_segmentation
 DEMO ?= demo
 STUDY ?=
 SEED ?= 2024
-SERVICES := orthanc orthanc-dicomweb dicom3tools dcm2niix
+SERVICES := orthanc orthanc-dicomweb dicom3tools dcm2niix chromium chromium-driver
 
 .PHONY: help install lint format types test test-slow services test-services fuzz demo weights slice-weights clean
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
@@ -19,7 +19,7 @@ from pipeline.export.dicom.options import SegOptions
 from pipeline.export.files import cannot_write, make_folder
 from pipeline.export.kinds import DEFAULT_KINDS, RESULT_KINDS, CaseContent, check_kinds
 from pipeline.export.measurements import Measurements, measure
-from pipeline.export.provenance import PROVENANCE_FILE, BundleIdentity, provenance, write_provenance
+from pipeline.export.provenance import PROVENANCE_FILE, BundleIdentity, completed, provenance, write_provenance
 from pipeline.export.table import CellValue, done_row
 from transforms.anatomy import native_lungs
 from transforms.errors import GeometryError
@@ -99,7 +99,8 @@ def write_case(
     target = make_folder(folder)
     _remove(target / PROVENANCE_FILE)
     content = case_content(data, classes=classes, bundle=bundle, seg=seg, kinds=kinds, restore=restore)
-    files, why_not = _write_kinds(target, kinds, content)
+    early = [kind for kind in kinds if not RESULT_KINDS[kind].needs_record]
+    files, why_not = _write_kinds(target, early, content)
     seconds = {**stages, "write": time.perf_counter() - begun}
     record = provenance(
         content.case,
@@ -107,13 +108,16 @@ def write_case(
         content.meta,
         bundle=bundle,
         stages=seconds,
-        files=files,
         findings=[*_findings(data), *why_not],
         options=options,
         device=device,
         started=started,
     )
-    write_provenance(target, record)
+    late = [kind for kind in kinds if RESULT_KINDS[kind].needs_record]
+    told, _ = _write_kinds(target, late, replace(content, record=record))
+    seconds["write"] = time.perf_counter() - begun
+    files = [file for kind in kinds for file in RESULT_KINDS[kind].files if file in {*files, *told}]
+    write_provenance(target, completed(record, stages=seconds, files=files))
     return CaseResult(
         folder=target,
         files=(*files, PROVENANCE_FILE),

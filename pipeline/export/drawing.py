@@ -31,7 +31,8 @@ _FILL_OPACITY = 0.3
 _FONT_SIZE = 18
 _BACKGROUND: Colour = (0, 0, 0)
 _TEXT: Colour = (235, 235, 235)
-LUNG_OUTLINE: Colour = (150, 150, 150)
+#: Seen on dark lung and on bright tissue, and none of the classes'.
+LUNG_OUTLINE: Colour = (160, 140, 255)
 
 
 @dataclass(frozen=True, kw_only=True)

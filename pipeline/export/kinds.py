@@ -42,6 +42,7 @@ class CaseContent:
         bundle: What segmented it.
         seg_options: Settings of the DICOM SEG.
         kinds: The kinds of results that are asked for, for those that refer to each other.
+        record: The case's provenance as far as it is known; None until the kinds that need none are written.
     """
 
     case: str
@@ -56,6 +57,7 @@ class CaseContent:
     bundle: BundleIdentity
     seg_options: SegOptions = field(default_factory=SegOptions)
     kinds: tuple[str, ...] = ()
+    record: Mapping[str, Any] | None = None
 
     @cached_property
     def source(self) -> Source | str:
@@ -77,12 +79,14 @@ class ResultKind:
         write: Writes them.
         fits: Tells whether this case can have them (lungs were found, the input was DICOM).
         why_not: Says as a finding why a case cannot have them; nothing where that goes without saying.
+        needs_record: Tells of the case's provenance, and is written once that is known.
     """
 
     files: tuple[str, ...]
     write: Callable[[Path, CaseContent], None]
     fits: Callable[[CaseContent], bool] = lambda content: True
     why_not: Callable[[CaseContent], str] = lambda content: ""
+    needs_record: bool = False
 
 
 def check_kinds(write: Iterable[str]) -> tuple[str, ...]:
@@ -123,6 +127,8 @@ def _write_measurements(folder: Path, content: CaseContent) -> None:
 
 
 def _write_report(folder: Path, content: CaseContent) -> None:
+    from pipeline.reports.case import REPORT_FILE, write_report
+
     write_preview(
         folder / "preview.png",
         content.hu,
@@ -131,6 +137,8 @@ def _write_report(folder: Path, content: CaseContent) -> None:
         content.classes,
         lungs=content.lungs,
     )
+    if content.record is not None:
+        write_report(folder / REPORT_FILE, content, content.record)
 
 
 def _write_probabilities(folder: Path, content: CaseContent) -> None:
@@ -187,7 +195,7 @@ RESULT_KINDS: dict[str, ResultKind] = {
     "measurements": ResultKind(files=("measurements.json",), write=_write_measurements),
     "seg": ResultKind(files=("labels.seg.dcm",), write=_write_seg, fits=_is_dicom, why_not=_why_no_dicom),
     "sr": ResultKind(files=("measurements.sr.dcm",), write=_write_sr, fits=_is_dicom, why_not=_why_no_dicom),
-    "report": ResultKind(files=("preview.png",), write=_write_report),
+    "report": ResultKind(files=("preview.png", "report.html"), write=_write_report, needs_record=True),
     "probabilities": ResultKind(files=("probabilities.nii.gz",), write=_write_probabilities),
 }
 

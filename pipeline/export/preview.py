@@ -61,10 +61,10 @@ def write_preview(
         hu=to_picture_axes(hu, matrix),
         label_map=to_picture_axes(label_map, matrix),
         lungs=None if lungs is None or not lungs.any() else to_picture_axes(lungs, matrix),
-        spacing_mm=_picture_spacing(matrix),
+        spacing_mm=picture_spacing(matrix),
     )
     window = hu_window or (SOFT_TISSUE_WINDOW if volumes.lungs is None else LUNG_WINDOW)
-    place = _place(volumes)
+    place = place_of_most(volumes.hu.shape, (volumes.label_map, volumes.lungs))
     panels = [_panel(volumes, view, place, window) for view in _VIEWS]
     voxel_ml = abs(float(np.linalg.det(matrix[:3, :3]))) / 1000.0
     counts = _class_voxels(label_map, classes)
@@ -84,7 +84,7 @@ def to_picture_axes(volume: Array, affine: npt.NDArray[np.float64]) -> Array:
     Returns:
         A view of the same memory.
     """
-    view: Array = nib.apply_orientation(volume, _to_picture(affine))
+    view: Array = nib.apply_orientation(volume, picture_orientation(affine))
     return view
 
 
@@ -98,15 +98,24 @@ class _Volumes:
     spacing_mm: tuple[float, ...]
 
 
-def _to_picture(affine: npt.NDArray[np.float64]) -> Array:
+def picture_orientation(affine: npt.NDArray[np.float64]) -> Array:
+    """Tell how a volume's axes become those of a picture.
+
+    Args:
+        affine: ``(4, 4)`` voxel to RAS+ millimetres.
+
+    Returns:
+        ``(3, 2)``, nibabel's orientation: for each axis the picture's axis, and 1 or, where it is turned around, -1.
+    """
     present = nib.io_orientation(affine)
     transform: Array = nib.orientations.ornt_transform(present, nib.orientations.axcodes2ornt(_PICTURE_AXES))
     return transform
 
 
-def _picture_spacing(affine: npt.NDArray[np.float64]) -> tuple[float, ...]:
+def picture_spacing(affine: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    """Give the spacing along the picture's axes (left, back, feet), in millimetres."""
     spacing = affine_to_spacing(affine)
-    order = np.argsort(_to_picture(affine)[:, 0])
+    order = np.argsort(picture_orientation(affine)[:, 0])
     return tuple(float(spacing[axis]) for axis in order)
 
 
@@ -123,14 +132,22 @@ def _panel(volumes: _Volumes, view: View, place: Sequence[int], window: tuple[fl
     )
 
 
-def _place(volumes: _Volumes) -> tuple[int, ...]:
-    """Find, for each axis, the slice to show."""
-    for mask in (volumes.label_map, volumes.lungs):
+def place_of_most(shape: Sequence[int], masks: Sequence[Array | None]) -> tuple[int, ...]:
+    """Find, for each axis, the slice to show.
+
+    Args:
+        shape: Of the volume.
+        masks: Of that shape, or None; the first one that is not empty decides.
+
+    Returns:
+        The slice that holds most of it along each axis; the middle ones where all are empty.
+    """
+    for mask in masks:
         if mask is not None:
             profiles = _voxels_in_slices(mask)
             if profiles[0].any():
                 return tuple(int(np.argmax(profile)) for profile in profiles)
-    return tuple(length // 2 for length in volumes.hu.shape)
+    return tuple(length // 2 for length in shape)
 
 
 def _voxels_in_slices(mask: Array) -> list[npt.NDArray[np.int64]]:

@@ -88,9 +88,22 @@ def provenance(
         "versions": {"python": platform.python_version(), **{package: _version(package) for package in _PACKAGES}},
         "device": device,
         "options": json.loads(json.dumps(dict(options or {}), default=str)),
-        "seconds": {stage: round(float(seconds), 3) for stage, seconds in stages.items()},
-        "files": list(files),
+        **_outcome(stages, files),
     }
+
+
+def completed(record: Mapping[str, Any], *, stages: Mapping[str, float], files: Sequence[str]) -> dict[str, Any]:
+    """Complete a provenance that was put together before all files were written.
+
+    Args:
+        record: What :func:`provenance` gave.
+        stages: Stage to seconds.
+        files: Names of the result files of this run.
+
+    Returns:
+        The record with these.
+    """
+    return {**record, **_outcome(stages, files)}
 
 
 def write_provenance(folder: str | PathLike[str], content: Mapping[str, Any]) -> Path:
@@ -140,6 +153,13 @@ def voxel_hash(volume: npt.NDArray[Any]) -> str:
     for plane in volume.transpose(2, 1, 0):
         digest.update(np.ascontiguousarray(plane).data)
     return f"blake2b:{digest.hexdigest()}"
+
+
+def _outcome(stages: Mapping[str, float], files: Sequence[str]) -> dict[str, Any]:
+    return {
+        "seconds": {stage: round(float(seconds), 3) for stage, seconds in stages.items()},
+        "files": list(files),
+    }
 
 
 def _version(package: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.export.drawing import colour_of
+
 NO_VALUE = "–"
 
 
@@ -39,3 +41,13 @@ def plain_name(name: str) -> str:
         'ground glass'
     """
     return name.replace("_", " ")
+
+
+def css_colour(value: int) -> str:
+    """Give the colour of a label value, as CSS writes it: that of the preview and of the DICOM SEG.
+
+    Example:
+        >>> css_colour(1)
+        '#56b4e9'
+    """
+    return "#{:02x}{:02x}{:02x}".format(*colour_of(value))

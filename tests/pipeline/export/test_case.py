@@ -45,7 +45,7 @@ def write(folder, data, **more):
 
 def test_all_files_of_a_case(tmp_path, data):
     result = write(tmp_path / "a", data)
-    names = {"labels.nii.gz", "lungs.nii.gz", "measurements.json", "preview.png", "provenance.json"}
+    names = {"labels.nii.gz", "lungs.nii.gz", "measurements.json", "preview.png", "report.html", "provenance.json"}
     assert {path.name for path in (tmp_path / "a").iterdir()} == set(result.files) == names
     labels, lungs = (nib.load(tmp_path / "a" / f"{name}.nii.gz") for name in ("labels", "lungs"))
     assert np.array_equal(np.asarray(labels.dataobj), data["pred"][0].numpy())

@@ -8,7 +8,7 @@ import SimpleITK
 from PIL import Image
 from skimage.color import rgb2gray
 
-from pipeline.export.drawing import OKABE_ITO, colour_of
+from pipeline.export.drawing import LUNG_OUTLINE, OKABE_ITO, colour_of
 from pipeline.export.preview import to_picture_axes, write_preview
 from transforms.errors import OutputError
 
@@ -121,7 +121,7 @@ def test_without_lesions_the_lungs_are_shown_with_an_outline(tmp_path):
     for panel in panels(picture(tmp_path / "p.png")):
         gray = rgb2gray(panel / 255.0)
         assert np.isclose(gray, 0.5, atol=0.01).any(), "-600 HU is the middle of the lung window"
-        assert (panel == 150).all(axis=-1).any()
+        assert (panel == LUNG_OUTLINE).all(axis=-1).any()
 
 
 def test_without_lungs_a_soft_tissue_window(tmp_path):
