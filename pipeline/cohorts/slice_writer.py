@@ -18,17 +18,20 @@ from torch import nn
 from pipeline.cohorts.prediction_table import PredictionTable
 from pipeline.evaluation.slices.scores import predicted
 from pipeline.export import PROVENANCE_FILE, BundleIdentity, CaseTable, failed_row, make_folder, provenance
-from pipeline.export.provenance import write_provenance
+from pipeline.export.provenance import completed, write_provenance
 from pipeline.export.slices import slice_rows, write_curve, write_gradcam
+from pipeline.export.table import CellValue
 from pipeline.inference.aggregation import aggregate
 from pipeline.inference.gradcam import class_activation
 from pipeline.networks.classifiers import last_features
+from pipeline.reports import RunIndex
+from pipeline.reports.classified import Classified, write_classified_report
 from transforms.classes import check_classes
 from transforms.hu_windows import WindowForm
 
 
 class SliceWriter:
-    """Handler that writes `predictions.csv`, `cases.csv`, and the files of each case into `output_dir/<case>/`.
+    """Handler that writes the files of each case into `output_dir/<case>/`, and the tables of all cases.
 
     Args:
         output_dir: Where results go.
@@ -68,6 +71,7 @@ class SliceWriter:
         self.options = options
         self.device = None if device is None else str(device)
         self.cases = CaseTable(self.folder / "cases.csv")
+        self.index = RunIndex(self.folder)
         self.predictions = PredictionTable(self.folder / "predictions.csv", self.classes)
 
     def attach(self, engine: Engine) -> None:
@@ -75,6 +79,8 @@ class SliceWriter:
         engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self._write)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_failure)
         engine.add_event_handler(Events.COMPLETED, lambda _: self.predictions.flush())
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.index.note)
+        engine.add_event_handler(Events.COMPLETED, self.index.write)
 
     def _write(self, engine: Any) -> None:
         begun = time.perf_counter()
@@ -85,13 +91,26 @@ class SliceWriter:
         folder = make_folder(self.folder / name)
         (folder / PROVENANCE_FILE).unlink(missing_ok=True)
         files = self._files(folder, case, probabilities, volume)
-        seconds = {**case["seconds"], "write": time.perf_counter() - begun}
-        self._record(folder, case, files, seconds)
+        said = int(predicted(volume[None], self.threshold)[0])
+        found = Classified(
+            case=name,
+            stack=stack,
+            slices=case["slices"],
+            probabilities=probabilities.numpy(),
+            volume=volume,
+            classes=self.classes,
+            predicted=self.classes[said],
+        )
+        seconds = self._record(folder, case, files, found, begun)
         chosen = predicted(probabilities.numpy(), self.threshold)
         rows = slice_rows(name, case["slices"], case["depth"], probabilities.numpy(), chosen.tolist(), self.classes)
         self.predictions.put(name, rows)
-        said = int(predicted(volume[None], self.threshold)[0])
-        row = {"case": name, "status": "done", "error": "", "seconds": round(sum(seconds.values()), 3)}
+        row: dict[str, CellValue] = {
+            "case": name,
+            "status": "done",
+            "error": "",
+            "seconds": round(sum(seconds.values()), 3),
+        }
         numbers = {f"p_{one}": float(value) for one, value in zip(self.classes, volume, strict=True)}
         counts = {"slices": len(stack), "slices_with_lung": len(case["slices"])}
         self.cases.put({**row, **numbers, "predicted": self.classes[said], **counts})
@@ -115,22 +134,28 @@ class SliceWriter:
             files += write_gradcam(folder, case["stack"], shown, self.image_window)
         return files
 
-    def _record(self, folder: Path, case: Mapping[str, Any], files: list[str], seconds: Mapping[str, float]) -> None:
-        stack = case["stack"]
+    def _record(
+        self, folder: Path, case: Mapping[str, Any], files: list[str], found: Classified, begun: float
+    ) -> dict[str, float]:
+        """Writes the report and the provenance; gives the seconds of each stage."""
+        stack = found.stack
         voxels = stack.hu if stack.volume is None else stack.volume.as_subclass(torch.Tensor)[0].numpy()
-        content = provenance(
-            str(case["case"]),
+        seconds = {**case["seconds"], "write": time.perf_counter() - begun}
+        record = provenance(
+            found.case,
             voxels,
             case["image"].meta,
             bundle=self.bundle,
             stages=seconds,
-            files=files,
             findings=list(stack.findings),
             options=self.options,
             device=self.device,
             started=datetime.now(UTC) - timedelta(seconds=sum(seconds.values())),
         )
-        write_provenance(folder, content)
+        files.append(write_classified_report(folder, found, record, self.image_window))
+        seconds["write"] = time.perf_counter() - begun
+        write_provenance(folder, completed(record, stages=seconds, files=files))
+        return seconds
 
     def _note_failure(self, engine: Any) -> None:
         failure = engine.state.output.get("failure")

@@ -24,6 +24,7 @@ from pipeline.export import (
 )
 from pipeline.export.case import CaseResult
 from pipeline.export.kinds import RESULT_KINDS
+from pipeline.reports import RunIndex
 from transforms.errors import CTError, NotFoundError, SettingError
 
 SENT_KINDS = ("seg", "sr")
@@ -35,7 +36,7 @@ class NotSentError(CTError):
 
 
 class CaseWriter:
-    """Handler that writes the files of each case into `output_dir/<case>/`, and its row into `output_dir/cases.csv`.
+    """Handler that writes the files of each case into `output_dir/<case>/`, and `cases.csv` and `index.html`.
 
     Args:
         output_dir: Where results go.
@@ -78,11 +79,14 @@ class CaseWriter:
                 "there is nothing to send", found=f"write: {', '.join(self.write)}", expected="seg or sr"
             )
         self.table = CaseTable(self.folder / "cases.csv")
+        self.index = RunIndex(self.folder)
 
     def attach(self, engine: Engine) -> None:
         """Attaches to a :class:`pipeline.cohorts.CaseEvaluator`."""
         engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self._write)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_failure)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.index.note)
+        engine.add_event_handler(Events.COMPLETED, self.index.write)
 
     def _write(self, engine: Any) -> None:
         case = {**engine.state.batch, **engine.state.output}

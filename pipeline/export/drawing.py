@@ -66,7 +66,9 @@ def colour_of(value: int) -> Colour:
     return OKABE_ITO[(value - 1) % len(OKABE_ITO)]
 
 
-def compose(panels: Sequence[Panel], legend: Mapping[str, tuple[int, float]], caption: str) -> Image.Image:
+def compose(
+    panels: Sequence[Panel], legend: Mapping[str, tuple[int, float]], caption: str
+) -> tuple[Image.Image, tuple[int, int, int, int]]:
     """Put panels side by side over a legend.
 
     Args:
@@ -75,7 +77,7 @@ def compose(panels: Sequence[Panel], legend: Mapping[str, tuple[int, float]], ca
         caption: A line beside the legend.
 
     Returns:
-        The picture, RGB.
+        The picture, RGB, and the box of the panels in it: left, top, right, bottom.
     """
     pictures = [_draw(panel) for panel in panels]
     height = max(picture.height for picture in pictures)
@@ -87,7 +89,7 @@ def compose(panels: Sequence[Panel], legend: Mapping[str, tuple[int, float]], ca
         canvas.paste(picture, (left, _MARGIN + (height - picture.height) // 2))
         left += picture.width + _MARGIN
     canvas.paste(entries, (_MARGIN, height + 2 * _MARGIN))
-    return canvas
+    return canvas, (0, 0, width, height + 2 * _MARGIN)
 
 
 def _draw(panel: Panel) -> Image.Image:

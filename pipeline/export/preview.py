@@ -14,6 +14,7 @@ from monai.data.utils import affine_to_spacing
 
 from pipeline.export.drawing import Panel, compose
 from pipeline.export.files import replacing
+from pipeline.export.thumbnail import with_thumbnail
 
 Array = npt.NDArray[Any]
 View = Literal["axial", "coronal", "sagittal"]
@@ -70,8 +71,9 @@ def write_preview(
     counts = _class_voxels(label_map, classes)
     legend = {name: (value, counts[name] * voxel_ml) for name, value in classes.items() if value != 0}
     caption = f"HU {window[0]:.0f} to {window[1]:.0f}"
+    picture, panels_box = compose(panels, legend, caption)
     with replacing(path) as temporary:
-        compose(panels, legend, caption).save(temporary, format="PNG", optimize=True)
+        picture.save(temporary, format="PNG", pnginfo=with_thumbnail(picture, panels_box))
 
 
 def to_picture_axes(volume: Array, affine: npt.NDArray[np.float64]) -> Array:
@@ -173,6 +175,7 @@ def _to_gray(hu: Array, window: tuple[float, float]) -> npt.NDArray[np.uint8]:
 
 
 def _class_voxels(label_map: Array, classes: Mapping[str, int]) -> dict[str, int]:
-    planes = [np.bincount(plane.ravel(), minlength=256) for plane in label_map]
-    counts = np.sum(planes, axis=0)
+    # Planes in the order of the memory, as above.
+    planes = np.moveaxis(label_map, int(np.argmax(np.abs(label_map.strides))), 0)
+    counts = np.sum([np.bincount(plane.ravel(order="K"), minlength=256) for plane in planes], axis=0)
     return {name: int(counts[value]) for name, value in classes.items()}
