@@ -28,7 +28,7 @@ def load_datalist(
     seed: int = 0,
     labelled: bool = False,
 ) -> list[dict[str, str]]:
-    """The items of one split: `case`, `image`, and `label` where there is one, paths absolute.
+    """The items of one split: `case`, `image`, and `label` and `patient` where there is one, paths absolute.
 
     `DATASET_DIR/dataset.json` lists them (`{"training": [{"image": ..., "label": ...}], "validation": [...], "test":
     [...]}`, paths relative to the folder), in our way or the Medical Segmentation Decathlon's; without the file the
@@ -53,11 +53,7 @@ def load_datalist(
             "there is no such split", where=root, found=repr(split), expected=", ".join(get_args(Split)),
             remedy="Name one of these",
         )  # fmt: skip
-    if not 0 <= validation_fraction < 1:
-        raise SettingError("`validation_fraction` must be 0 or more and below 1", found=validation_fraction)
-    entries = read_entries(root)
-    _check_files(entries, root)
-    splits = _with_validation(_named(entries, root), validation_fraction, seed)
+    splits = load_splits(root, validation_fraction=validation_fraction, seed=seed)
     if not splits.get(split) and not (split == "validation" and validation_fraction == 0):
         raise DataListError(
             f"the split {split!r} has no cases",
@@ -74,6 +70,18 @@ def load_datalist(
             remedy="Give each a `label` in dataset.json, or use another split",
         )
     return items
+
+
+def load_splits(
+    dataset_dir: str | PathLike[str], *, validation_fraction: float = 0.2, seed: int = 0
+) -> dict[str, list[dict[str, str]]]:
+    """All splits of a data set, each a list as :func:`load_datalist` gives it; arguments and errors as there."""
+    root = Path(dataset_dir).absolute()
+    if not 0 <= validation_fraction < 1:
+        raise SettingError("`validation_fraction` must be 0 or more and below 1", found=validation_fraction)
+    entries = read_entries(root)
+    _check_files(entries, root)
+    return _with_validation(_named(entries, root), validation_fraction, seed)
 
 
 def _check_files(entries: Mapping[str, Sequence[Entry]], root: Path) -> None:
@@ -121,7 +129,8 @@ def _named(entries: Mapping[str, Sequence[Entry]], root: Path) -> dict[str, list
 
 def _item(entry: Entry, name: str) -> dict[str, str]:
     label = {} if entry.label is None else {"label": str(entry.label)}
-    return {"case": name, "image": str(entry.image), **label}
+    patient = {} if entry.patient is None else {"patient": entry.patient}
+    return {"case": name, "image": str(entry.image), **label, **patient}
 
 
 def _with_validation(

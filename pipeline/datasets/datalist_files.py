@@ -20,11 +20,19 @@ _CHANNEL_SUFFIX = "_0000"  # nnU-Net's name of the first channel
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One case of a data set; absolute paths."""
+    """One case of a data set; absolute paths.
+
+    Attributes:
+        image: The CT.
+        label: Its label map.
+        case: Its name, where the list gives one.
+        patient: Whose it is, where the list says so: cases of one patient stay together in splits and intervals.
+    """
 
     image: Path
     label: Path | None = None
     case: str | None = None
+    patient: str | None = None
 
 
 def read_entries(root: Path) -> dict[str, list[Entry]]:
@@ -81,13 +89,19 @@ def _entry(item: object, at: str, listing: Path) -> Entry:
         item = {"image": item}
     if not isinstance(item, dict) or not isinstance(item.get("image"), str) or not item["image"]:
         raise _malformed(listing, at, item, 'an object with "image": "PATH"')
-    label, case = item.get("label"), item.get("case")
-    if not (label is None or (isinstance(label, str) and label)) or not (case is None or isinstance(case, str)):
+    label, case, patient = item.get("label"), item.get("case"), item.get("patient")
+    names = case is None or isinstance(case, str), patient is None or isinstance(patient, str)
+    if not (label is None or (isinstance(label, str) and label)) or not all(names):
         raise _malformed(listing, at, item, "paths and names as text")
     if label is None and at.startswith(("training", "validation")):
         raise _malformed(listing, at, item, 'a "label" too')
     root = listing.parent
-    return Entry(image=root / item["image"], label=None if label is None else root / label, case=case or None)
+    return Entry(
+        image=root / item["image"],
+        label=None if label is None else root / label,
+        case=case or None,
+        patient=patient or None,
+    )
 
 
 def _decathlon(root: Path, ending: str) -> list[Entry]:

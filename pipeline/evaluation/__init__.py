@@ -1,16 +1,30 @@
-"""Agreement of label maps with references: metrics a case, tables, and a handler for evaluators."""
+"""Agreement of label maps with references: metrics a case, tables, a report, and a handler for evaluators."""
 
-from pipeline.evaluation.case_metrics import TOLERANCE_MM, ClassMetrics, case_metrics
+from pipeline.evaluation.case_metrics import TOLERANCE_MM, ClassMetrics, MetricSettings, case_metrics
 from pipeline.evaluation.case_metrics_saver import CaseMetricsSaver
-from pipeline.evaluation.compare import compare_files
-from pipeline.evaluation.metric_files import summarise, write_metrics
+from pipeline.evaluation.compare import compare_files, compare_pairs
+from pipeline.evaluation.label_maps import find_label_maps
+from pipeline.evaluation.matching import Matching, match
+from pipeline.evaluation.patients import read_patients
+from pipeline.evaluation.report import write_evaluation
+from pipeline.evaluation.results import Evaluation, ScoredCase
+from pipeline.evaluation.summary import Bootstrap, summarise
 
 __all__ = [
     "TOLERANCE_MM",
+    "Bootstrap",
     "CaseMetricsSaver",
     "ClassMetrics",
+    "Evaluation",
+    "Matching",
+    "MetricSettings",
+    "ScoredCase",
     "case_metrics",
     "compare_files",
+    "compare_pairs",
+    "find_label_maps",
+    "match",
+    "read_patients",
     "summarise",
-    "write_metrics",
+    "write_evaluation",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -15,9 +16,17 @@ from monai.data.meta_tensor import MetaTensor
 from monai.data.utils import affine_to_spacing, decollate_batch
 from monai.engines.utils import IterationEvents
 
-from pipeline.evaluation.case_metrics import TOLERANCE_MM, ClassMetrics, case_metrics
-from pipeline.evaluation.metric_files import write_metrics
+from pipeline.evaluation.calibration import calibration_errors
+from pipeline.evaluation.case_metrics import TOLERANCE_MM, MetricSettings, case_metrics
+from pipeline.evaluation.intervals import SAMPLES
+from pipeline.evaluation.lesions import LESION_OVERLAP
+from pipeline.evaluation.patients import patient_of
+from pipeline.evaluation.report import write_evaluation
+from pipeline.evaluation.results import Evaluation, ScoredCase
+from pipeline.evaluation.summary import Bootstrap
 from transforms.errors import GeometryError, SettingError
+from transforms.grids import Grid
+from transforms.grids.restoring import Activation, class_shares
 
 _AFFINE_TOLERANCE_MM = 1e-2
 
@@ -27,14 +36,23 @@ class CaseMetricsSaver:
 
     After the postprocessing of each iteration it takes prediction and reference, label maps ``(1, X, Y, Z)`` on one
     grid, from the engine's output, and the case's name from the output or the batch; at the end of the epoch the first
-    process writes ``metrics.csv`` and ``metrics.json`` of the cases of all processes.
+    process writes the files of :func:`pipeline.evaluation.write_evaluation` with the cases of all processes. Cases
+    that failed in a :class:`pipeline.cohorts.CaseEvaluator` are rows too.
 
     Args:
         output_dir: Folder for the files.
         classes: Class name to label value; the background (0) is left out.
         tolerance_mm: Surface distance that still counts as agreement; one number, or class name to number.
-        pred_key: Key of the predicted label map.
+        lesion_overlap: Share of a lesion that must be covered to count as found; with 0 one voxel is enough.
+        min_lesion_ml: Smaller lesions are not counted among lesions.
+        samples: Draws of the bootstrap.
+        seed: Of the bootstrap.
+        patient_pattern: Finds the patient in the case's name, where the data list names none.
+        activation: What makes probabilities of the logits; None for no calibration error.
+        merge: Channels of the network that count as one class.
+        pred_key: Key of the predicted label map, and of the logits before the postprocessing.
         label_key: Key of the reference label map.
+        image_key: Key of the image, on whose grid the logits are.
 
     Example:
         In a bundle's ``evaluate.yaml``::
@@ -51,15 +69,31 @@ class CaseMetricsSaver:
         classes: Mapping[str, int],
         *,
         tolerance_mm: float | Mapping[str, float] = TOLERANCE_MM,
+        lesion_overlap: float = LESION_OVERLAP,
+        min_lesion_ml: float = 0.0,
+        samples: int = SAMPLES,
+        seed: int = 0,
+        patient_pattern: str | None = None,
+        activation: Activation | None = None,
+        merge: Sequence[Sequence[int]] | None = None,
         pred_key: str = "pred",
         label_key: str = "label",
+        image_key: str = "image",
     ) -> None:
         self.output_dir = Path(output_dir)
         self.classes = dict(classes)
-        self.tolerance_mm = tolerance_mm
+        self.settings = MetricSettings(
+            tolerance_mm=tolerance_mm, lesion_overlap=lesion_overlap, min_lesion_ml=min_lesion_ml
+        )
+        self.draws = Bootstrap(samples=samples, seed=seed)
+        self.patient_pattern = patient_pattern
+        self.activation = activation
+        self.merge = merge
         self.pred_key = pred_key
         self.label_key = label_key
-        self.cases: dict[str, dict[str, ClassMetrics]] = {}
+        self.image_key = image_key
+        self.cases: dict[str, ScoredCase] = {}
+        self._calibration: dict[str, float] = {}
 
     def attach(self, engine: Engine) -> None:
         """Attach to an engine.
@@ -68,7 +102,10 @@ class CaseMetricsSaver:
             engine: The evaluator.
         """
         engine.add_event_handler(Events.EPOCH_STARTED, self.start)
+        if self.activation is not None:
+            engine.add_event_handler(IterationEvents.FORWARD_COMPLETED, self.calibrate)
         engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self.update)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.note_failure)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
@@ -78,6 +115,22 @@ class CaseMetricsSaver:
             engine: The evaluator.
         """
         self.cases = {}
+
+    def calibrate(self, engine: Engine) -> None:
+        """Measure the calibration of one case's logits, before they become a label map.
+
+        Args:
+            engine: A :class:`pipeline.cohorts.CaseEvaluator`: one case at a time, not batched.
+
+        Raises:
+            CTError: When logits and reference do not go together.
+        """
+        output, batch = cast(Any, engine.state.output), cast(Any, engine.state.batch)
+        image, logits, truth = output[self.image_key], output[self.pred_key], batch.get(self.label_key)
+        if not isinstance(truth, MetaTensor):
+            return  # `update` says what is missing
+        shares = class_shares(logits, cast(Activation, self.activation), self._merge_of(logits))
+        self._calibration = calibration_errors(shares.cpu(), Grid.of(image), truth, Grid.of(truth), self.classes)
 
     def update(self, engine: Engine) -> None:
         """Compare the cases of one iteration with their references.
@@ -95,9 +148,23 @@ class CaseMetricsSaver:
             batch = batches[index] if index < len(batches) else {}
             name = self._unused(str(output.get("case", batch.get("case", f"case_{len(self.cases)}"))))
             pred, truth = (self._label_map(output, batch, key, name) for key in (self.pred_key, self.label_key))
-            self.cases[name] = case_metrics(
-                pred, truth, _spacing_mm(pred, truth, name), self.classes, tolerance_mm=self.tolerance_mm
-            )
+            metrics = case_metrics(pred, truth, _spacing_mm(pred, truth, name), self.classes, **self.settings.record())
+            found = {of: replace(one, calibration_error=self._calibration.get(of)) for of, one in metrics.items()}
+            self._calibration = {}
+            self.cases[name] = ScoredCase(case=name, patient=self._patient(name, batch), metrics=found)
+
+    def note_failure(self, engine: Engine) -> None:
+        """Keep a case that failed, with its reason.
+
+        Args:
+            engine: The evaluator.
+        """
+        output: Any = engine.state.output
+        failure = output.get("failure") if isinstance(output, dict) else None
+        if failure is not None and failure.case not in self.cases:
+            self._calibration = {}
+            patient = self._patient(failure.case, engine.state.batch if isinstance(engine.state.batch, dict) else {})
+            self.cases[failure.case] = ScoredCase(case=failure.case, patient=patient, error=str(failure.error))
 
     def finish(self, engine: Engine) -> None:
         """Gather the cases of all processes and write the files in the first.
@@ -111,10 +178,20 @@ class CaseMetricsSaver:
         cases = self.cases
         if idist.get_world_size() > 1:
             # A sampler may give a case to two processes to even them out: by name it counts once.
-            gathered = cast(list[dict[str, dict[str, ClassMetrics]]], idist.all_gather(self.cases))
-            cases = {name: metrics for part in gathered for name, metrics in part.items()}
+            gathered = cast(list[dict[str, ScoredCase]], idist.all_gather(self.cases))
+            cases = {name: case for part in gathered for name, case in part.items()}
         if idist.get_rank() == 0:
-            write_metrics(self.output_dir, cases, tolerance_mm=self.tolerance_mm)
+            write_evaluation(
+                self.output_dir, Evaluation(cases=tuple(cases.values()), settings=self.settings), self.draws
+            )
+
+    def _merge_of(self, logits: torch.Tensor) -> Sequence[Sequence[int]] | None:
+        channels = 0 if self.merge is None else sum(len(group) for group in self.merge)
+        return self.merge if logits.shape[0] == channels != len(self.classes) else None
+
+    def _patient(self, case: str, batch: Mapping[str, Any]) -> str:
+        given = batch.get("patient")
+        return patient_of(case, listed={case: str(given)} if given else None, pattern=self.patient_pattern)
 
     def _label_map(self, output: Mapping[str, Any], batch: Mapping[str, Any], key: str, case: str) -> torch.Tensor:
         found = output.get(key, batch.get(key))

@@ -3,75 +3,62 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import asdict, fields
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pipeline.evaluation.case_metrics import TOLERANCE_MM, ClassMetrics
+from pipeline.evaluation.case_metrics import ClassMetrics
+from pipeline.evaluation.results import Evaluation
+from pipeline.evaluation.summary import Bootstrap, summarise
 from pipeline.export.files import make_folder, replacing, write_json
 
-#: Case name to class name to metrics.
-MetricsByCase = Mapping[str, Mapping[str, ClassMetrics]]
-
-_SCORES = ("dice", "hd95_mm", "nsd")
+_NUMBERS = tuple(ClassMetrics(dice=1, hd95_mm=0, nsd=1, volume_truth_ml=0, volume_pred_ml=0).values())
 
 
 def write_metrics(
-    folder: str | PathLike[str],
-    cases: MetricsByCase,
-    *,
-    tolerance_mm: float | Mapping[str, float] = TOLERANCE_MM,
-) -> None:
+    folder: str | PathLike[str], evaluation: Evaluation, draws: Bootstrap | None = None
+) -> dict[str, Any]:
     """Write ``metrics.csv`` (a row a case and class) and ``metrics.json`` (the summary and each case).
+
+    A case that failed is a row too, with its error and no numbers.
 
     Args:
         folder: Where to; created where missing.
-        cases: Case name to class name to metrics.
-        tolerance_mm: The surface tolerance that was used, for the record.
+        evaluation: What was compared.
+        draws: How intervals are made.
+
+    Returns:
+        The summary (:func:`pipeline.evaluation.summary.summarise`).
 
     Raises:
         OutputError: When a file cannot be written.
     """
     target = make_folder(folder)
-    with replacing(target / "metrics.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["case", "class", *(field.name for field in fields(ClassMetrics))])
-        for case, classes in cases.items():
-            for name, metrics in classes.items():
-                writer.writerow([case, name, *(round(value, 6) for value in asdict(metrics).values())])
-    tolerance = dict(tolerance_mm) if isinstance(tolerance_mm, Mapping) else tolerance_mm
-    per_case = {case: {name: asdict(metrics) for name, metrics in classes.items()} for case, classes in cases.items()}
-    write_json(target / "metrics.json", {"tolerance_mm": tolerance, **summarise(cases), "per_case": per_case})
-
-
-def summarise(cases: MetricsByCase) -> dict[str, Any]:
-    """Summarise metrics over cases.
-
-    Args:
-        cases: Case name to class name to metrics.
-
-    Returns:
-        ``cases`` (their number), ``classes`` (class name to ``n``, ``n_in_reference``, the number of cases whose
-        reference holds the class, and for each score its ``mean``, ``median`` and ``std`` over the cases), and
-        ``mean`` (each score's mean over the classes' means; None without cases).
-    """
-    names = list(dict.fromkeys(name for classes in cases.values() for name in classes))
-    by_class = {
-        name: _summarise_class([classes[name] for classes in cases.values() if name in classes]) for name in names
-    }
-    overall = {score: float(np.mean([of[score]["mean"] for of in by_class.values()])) for score in _SCORES if by_class}
-    return {"cases": len(cases), "classes": by_class, "mean": overall or None}
-
-
-def _summarise_class(metrics: list[ClassMetrics]) -> dict[str, Any]:
-    summary: dict[str, Any] = {
-        "n": len(metrics),
-        "n_in_reference": sum(one.volume_truth_ml > 0 for one in metrics),
-    }
-    for score in _SCORES:
-        values = np.array([getattr(one, score) for one in metrics])
-        summary[score] = {"mean": float(values.mean()), "median": float(np.median(values)), "std": float(values.std())}
+    summary = summarise(evaluation, draws)
+    _write_table(target / "metrics.csv", evaluation)
+    write_json(target / "metrics.json", {**evaluation.settings.record(), **summary, **_by_case(evaluation)})
     return summary
+
+
+def _write_table(path: Path, evaluation: Evaluation) -> None:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["case", "patient", "class", *_NUMBERS, "error"])
+        for case in evaluation.cases:
+            for name, metrics in case.metrics.items():
+                numbers = ("" if value is None else round(value, 6) for value in metrics.values().values())
+                writer.writerow([case.case, case.patient, name, *numbers, ""])
+            if case.error is not None:
+                writer.writerow([case.case, case.patient, "", *("" for _ in _NUMBERS), case.error])
+
+
+def _by_case(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "failed": {case.case: case.error for case in evaluation.failed},
+        "notes": {case.case: list(case.notes) for case in evaluation.cases if case.notes},
+        "without_reference": [str(path) for path in evaluation.predictions_alone],
+        "without_prediction": [str(path) for path in evaluation.references_alone],
+        "per_case": {
+            case.case: {name: metrics.values() for name, metrics in case.metrics.items()} for case in evaluation.scored
+        },
+    }

@@ -49,6 +49,8 @@ def places(tmp_path_factory):
         "STUDY": str(study),
         "DATA": str(folder / "data"),
         "OUT": str(folder / "out"),
+        "OUT_DATA": str(folder / "out_data"),
+        "OUT_EVALUATION": str(folder / "out_evaluation"),
         "RUN": str(folder / "run"),
         "RUN_BINARY": str(folder / "binary"),
     }

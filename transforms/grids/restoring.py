@@ -52,7 +52,7 @@ def restore_label_map(
         uint8 `(1, *native.shape)`, with the memory order of NIfTI (the first index runs fastest).
     """
     has_background = activation == "softmax" or merge is not None
-    return _restore(logits, source, native, partial(_shares, activation=activation, merge=merge), has_background)
+    return _restore(logits, source, native, partial(class_shares, activation=activation, merge=merge), has_background)
 
 
 def _restore(values: torch.Tensor, source: Grid, native: Grid, shares_of: Shares, has_background: bool) -> torch.Tensor:
@@ -83,7 +83,10 @@ def _around(values: torch.Tensor, source: Grid, slab: Grid, shares_of: Shares) -
     return part, shares_of(values[:, first:last].contiguous())
 
 
-def _shares(logits: torch.Tensor, activation: Activation, merge: Sequence[Sequence[int]] | None) -> torch.Tensor:
+def class_shares(
+    logits: torch.Tensor, activation: Activation, merge: Sequence[Sequence[int]] | None = None
+) -> torch.Tensor:
+    """The share of each class, `(C, ...)` float32; arguments as of :func:`restore_label_map`."""
     shares = logits.float().softmax(0) if activation == "softmax" else logits.float().sigmoid()
     if merge is None:
         return shares

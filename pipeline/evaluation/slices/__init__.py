@@ -1,7 +1,8 @@
 """How good a classifier of slices is: scores with intervals, a threshold from validation, tables and figures."""
 
+from pipeline.evaluation.intervals import Interval
 from pipeline.evaluation.slices.evaluator import SliceEvaluation
-from pipeline.evaluation.slices.intervals import Interval, with_intervals
+from pipeline.evaluation.slices.intervals import with_intervals
 from pipeline.evaluation.slices.metric_functions import slice_metrics
 from pipeline.evaluation.slices.predictions import Predictions, predict
 from pipeline.evaluation.slices.scores import choose_threshold, confusion, scores

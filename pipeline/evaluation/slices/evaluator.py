@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from pipeline.evaluation.intervals import SAMPLES
 from pipeline.evaluation.slices.figures import write_figures
-from pipeline.evaluation.slices.intervals import SAMPLES, with_intervals
+from pipeline.evaluation.slices.intervals import with_intervals
 from pipeline.evaluation.slices.montages import write_montages
 from pipeline.evaluation.slices.predictions import Predictions, is_first_process, predict
 from pipeline.evaluation.slices.scores import as_json, choose_threshold, confusion, predicted, reliability, scores

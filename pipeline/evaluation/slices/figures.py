@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
+from pipeline.evaluation.calibration import BINS
 from pipeline.evaluation.slices.predictions import Predictions
-from pipeline.evaluation.slices.scores import BINS, confusion, predicted, reliability
+from pipeline.evaluation.slices.scores import confusion, predicted, reliability
 from pipeline.export.charts import BLUE, GRAY, GREEN, ORANGE, Series, chart
 from pipeline.export.files import replacing
 

@@ -19,8 +19,7 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-BINS = 10
-"""Bins of the reliability diagram and of the expected calibration error."""
+from pipeline.evaluation.calibration import BINS
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
@@ -101,7 +100,7 @@ def reliability(labels: Labels, probabilities: Probabilities) -> tuple[Probabili
 
 
 def calibration_error(labels: Labels, probabilities: Probabilities) -> float:
-    """Expected calibration error (Naeini et al. 2015), in :data:`BINS` bins of equal width."""
+    """Expected calibration error (Naeini et al. 2015), in 10 bins of equal width."""
     means, shares, counts = reliability(labels, probabilities)
     filled = counts > 0
     return float(np.sum(counts[filled] * np.abs(means[filled] - shares[filled])) / counts.sum())

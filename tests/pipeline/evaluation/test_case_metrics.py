@@ -71,6 +71,28 @@ def test_empty_classes_have_scores():
     assert (missed.volume_pred_ml, missed.volume_truth_ml) == (0.0, pytest.approx(0.096))
 
 
+def test_all_scores_of_an_empty_class():
+    empty, full = np.zeros((30, 30, 30), np.uint8), block((1, 1, 1), (3, 3, 3))
+    expected = {"dice": 0, "nsd": 0, "adjusted_rand": 0, "lesion_sensitivity": 0, "lesion_precision": 0, "lesion_f1": 0}
+    for pred, truth, percent in ((empty, full, 100.0), (full, empty, 100.0)):
+        found = case_metrics(pred, truth, SPACING, {"a": 1})["a"].values()
+        assert {name: found[name] for name in expected} == pytest.approx(expected)
+        assert found["volume_error_percent"] == percent
+        assert found["volume_error_ml"] == pytest.approx(0.048)
+    both = case_metrics(empty, empty, SPACING, {"a": 1})["a"].values()
+    assert {name: both[name] for name in expected} == dict.fromkeys(expected, 1.0)
+    assert (both["volume_error_ml"], both["volume_error_percent"], both["calibration_error"]) == (0, 0, None)
+
+
+def test_settings_reach_the_lesions():
+    truth, pred = block((0, 0, 0), (4, 4, 4)), block((3, 3, 3), (7, 7, 7))  # one voxel of 64 in common
+    assert case_metrics(pred, truth, SPACING, {"a": 1})["a"].lesions.found == 1
+    assert case_metrics(pred, truth, SPACING, {"a": 1}, lesion_overlap=0.1)["a"].lesions.found == 0
+    # A voxel has 6 mm³, a block 0.384 ml.
+    assert case_metrics(pred, truth, SPACING, {"a": 1}, min_lesion_ml=0.39)["a"].lesions.truth == 0
+    assert case_metrics(pred, truth, SPACING, {"a": 1}, min_lesion_ml=0.38)["a"].lesions.truth == 1
+
+
 def test_a_block_at_the_border_is_scored_as_one_inside():
     at_border = block((0, 0, 0), (5, 5, 5)), block((0, 0, 0), (5, 5, 7))
     inside = block((9, 9, 9), (14, 14, 14)), block((9, 9, 9), (14, 14, 16))

@@ -8,8 +8,10 @@ from ignite.engine import Engine
 from monai.bundle import ConfigParser
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator
+from monai.inferers import SimpleInferer
 from monai.transforms import AsDiscreted
 
+from pipeline.cohorts import CaseDataset, CaseEvaluator
 from pipeline.evaluation import CaseMetricsSaver
 from transforms.errors import GeometryError, SettingError
 
@@ -93,7 +95,45 @@ def test_what_cannot_be_compared_is_said(tmp_path):
     with pytest.raises(GeometryError, match="spacing is not known"):
         update(handler, pred=label.as_tensor(), label=label.as_tensor())
     update(handler, pred=label.as_tensor(), label=label)
-    assert handler.cases["x"]["lesion"].dice == 1.0
+    assert handler.cases["x"].metrics["lesion"].dice == 1.0
+
+
+class Load:
+    """A case of a data set: failing when it is asked to."""
+
+    def __call__(self, data):
+        if data["case"] == "bad":
+            raise GeometryError("its slices lie anywhere")
+        return data
+
+
+def test_a_case_evaluator_leaves_failures_patients_and_calibration(tmp_path):
+    items = [
+        {**case(name, *planes), "patient": "p"} for name, planes in (("x", (4, 4)), ("bad", (4, 4)), ("y", (2, 6)))
+    ]
+    loader = torch.utils.data.DataLoader(CaseDataset(items, Load()), batch_size=None)
+    evaluator = CaseEvaluator(
+        device="cpu",
+        val_data_loader=loader,
+        network=Classify(),
+        inferer=SimpleInferer(),
+        postprocessing=AsDiscreted(keys="pred", argmax=True),
+        val_handlers=[CaseMetricsSaver(tmp_path, CLASSES, activation="softmax")],
+    )
+    evaluator.run()
+    found = rows(tmp_path)
+    assert [(row["case"], row["patient"], row["class"]) for row in found] == [
+        ("x", "p", "lesion"), ("bad", "bad", ""), ("y", "p", "lesion"),
+    ]  # fmt: skip
+    assert "its slices lie anywhere" in found[1]["error"]
+    # Logits of 0 and 1: 0.731 of the class that is said. In x every voxel is right, in y half of them.
+    assert float(found[0]["calibration_error"]) == pytest.approx(1 - 0.7310586, abs=1e-5)
+    assert float(found[2]["calibration_error"]) == pytest.approx(
+        0.25 * (1 - 0.7310586) + 0.75 * (4 / 6 - 0.2689414), abs=1e-5
+    )
+    summary = json.loads((tmp_path / "metrics.json").read_text())
+    assert (summary["cases"], summary["patients"], list(summary["failed"])) == (2, 1, ["bad"])
+    assert "its slices lie anywhere" in (tmp_path / "report.html").read_text()
 
 
 def test_processes_are_gathered_by_name(tmp_path, monkeypatch):
