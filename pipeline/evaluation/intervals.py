@@ -41,9 +41,9 @@ def bootstrap(
         seed: Of the draws.
 
     Example:
-        >>> values = np.array([0.5, 0.7, 0.9])
+        >>> values = np.array([0.5, 0.75, 1.0])
         >>> bootstrap(lambda chosen: {"mean": values[chosen].mean()}, ["a", "b", "b"])["mean"]
-        Interval(value=0.7, low=0.5, high=0.8)
+        Interval(value=0.75, low=0.5, high=0.875)
     """
     names, inverse = np.unique(np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(inverse == number) for number in range(len(names))]

@@ -43,13 +43,13 @@ def write_metrics(
 def _write_table(path: Path, evaluation: Evaluation) -> None:
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["case", "patient", "class", *_NUMBERS, "error"])
+        writer.writerow(["case", "class", *_NUMBERS, "patient", "error"])
         for case in evaluation.cases:
             for name, metrics in case.metrics.items():
                 numbers = ("" if value is None else round(value, 6) for value in metrics.values().values())
-                writer.writerow([case.case, case.patient, name, *numbers, ""])
+                writer.writerow([case.case, name, *numbers, case.patient, ""])
             if case.error is not None:
-                writer.writerow([case.case, case.patient, "", *("" for _ in _NUMBERS), case.error])
+                writer.writerow([case.case, "", *("" for _ in _NUMBERS), case.patient, case.error])
 
 
 def _by_case(evaluation: Evaluation) -> dict[str, Any]:

@@ -56,8 +56,8 @@ def summarise(evaluation: Evaluation, draws: Bootstrap | None = None) -> dict[st
         ``cases`` and ``patients`` (their numbers, of those that have metrics), ``classes`` (class name to ``n``,
         ``n_in_reference``, the number of cases whose reference holds the class, each score's ``mean``, ``median``,
         ``std`` and the ends of the mean's 95 % interval, ``low`` and ``high``; ``lesions``, counted over all cases;
-        ``volume_bias_ml``, the limits of agreement), and ``mean`` (each score's mean over the classes' means with its
-        interval; None without cases).
+        ``volume_bias_ml``, the limits of agreement), ``mean`` (each score's mean over the classes' means) and
+        ``mean_interval`` (its ends); both None without cases.
     """
     chosen = draws or Bootstrap()
     cases = evaluation.scored
@@ -69,13 +69,14 @@ def summarise(evaluation: Evaluation, draws: Bootstrap | None = None) -> dict[st
         name: _summarise_class([case.metrics[name] for case in cases], table[number], intervals, name)
         for number, name in enumerate(names)
     }
-    overall = {score: _ends(intervals[score], "mean") for score in SCORES if score in intervals}
+    overall = {score: intervals[score] for score in SCORES if score in intervals}
     return {
         "cases": len(cases),
         "patients": len(set(patients)),
         "bootstrap": {"draws": chosen.samples, "seed": chosen.seed, "over": "patients"},
         "classes": classes,
-        "mean": overall or None,
+        "mean": {score: of.value for score, of in overall.items()} or None,
+        "mean_interval": {score: _ends(of) for score, of in overall.items()} or None,
     }
 
 
@@ -134,8 +135,13 @@ def _summarise_class(
         if f"{name}/{score}" not in intervals:
             continue
         values = table[:, column][~np.isnan(table[:, column])]
-        ends = _ends(intervals[f"{name}/{score}"], "mean")
-        summary[score] = {**ends, "median": float(np.median(values)), "std": float(values.std())}
+        mean = intervals[f"{name}/{score}"]
+        summary[score] = {
+            "mean": mean.value,
+            **_ends(mean),
+            "median": float(np.median(values)),
+            "std": float(values.std()),
+        }
     counts = LesionCounts(
         **{key: sum(getattr(one.lesions, key) for one in metrics) for key in ("truth", "found", "pred", "right")}
     )
@@ -147,6 +153,6 @@ def _summarise_class(
     return summary
 
 
-def _ends(interval: Interval, value: str) -> dict[str, float | None]:
-    found = {value: interval.value, "low": interval.low, "high": interval.high}
-    return {key: float(number) if np.isfinite(number) else None for key, number in found.items()}
+def _ends(interval: Interval) -> dict[str, float | None]:
+    ends = {"low": interval.low, "high": interval.high}
+    return {key: number if np.isfinite(number) else None for key, number in ends.items()}

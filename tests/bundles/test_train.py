@@ -60,6 +60,9 @@ def test_trained_weights_can_be_evaluated(trained, run_bundle, bundle, data_set,
     summary = json.loads((tmp_path / "metrics.json").read_text())
     assert summary["cases"] == 1
     assert 0 <= summary["mean"]["dice"] <= 1
+    assert 0 <= summary["mean_interval"]["lesion_f1"]["low"] <= summary["mean"]["lesion_f1"]
+    assert 0 < summary["mean"]["calibration_error"] < 1
+    assert "Bland–Altman" in (tmp_path / "report.html").read_text()
 
 
 def test_a_training_goes_on_where_it_was_left(trained, train, data_set, tmp_path):

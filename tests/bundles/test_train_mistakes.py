@@ -106,4 +106,7 @@ def test_evaluation_names_the_case_that_failed_and_scores_the_others(
     assert "1 of 2 cases failed: a" in message(result)
     assert f"{bad}: the label map holds values that no class has" in result.stderr
     rows = (tmp_path / "out" / "metrics.csv").read_text().splitlines()
-    assert {row.split(",")[0] for row in rows[1:]} == {"b"}
+    assert {tuple(row.split(",")[:2]) for row in rows[1:] if not row.startswith("a,")} == {
+        ("b", name) for name in ("ground_glass", "consolidation", "pleural_effusion")
+    }
+    assert [row for row in rows if row.startswith("a,,,") and "values that no class has" in row]

@@ -54,7 +54,7 @@ def write_report(path: str | PathLike[str], evaluation: Evaluation, summary: Map
         evaluation=evaluation,
         summary=summary,
         settings=evaluation.settings.record(),
-        keys=[_key(summary["mean"], score) for score in _KEYS] if summary["mean"] else [],
+        keys=[_key(summary, score) for score in _KEYS] if summary["mean"] else [],
         class_columns=["", *(plain_name(name) for name in classes)],
         class_rows=_class_rows([summary["classes"][name] for name in classes], shown),
         colours=[(plain_name(name), colour) for name, colour in colours_of(classes).items()],
@@ -85,9 +85,9 @@ def _mean_dice(case: ScoredCase) -> float:
     return sum(there) / len(there) if there else 1.0
 
 
-def _key(means: Mapping[str, Any], score: str) -> tuple[str, str, str]:
+def _key(summary: Mapping[str, Any], score: str) -> tuple[str, str, str]:
     title, digits = TITLES[score]
-    return title, number(means[score]["mean"], digits), _interval(means[score], digits)
+    return title, number(summary["mean"][score], digits), _interval(summary["mean_interval"][score], digits)
 
 
 def _interval(of_score: Mapping[str, Any], digits: int) -> str:

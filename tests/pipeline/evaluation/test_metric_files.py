@@ -67,7 +67,8 @@ def test_the_summary_by_hand(tmp_path):
     assert dice["low"] < 0.6 < dice["high"]
     assert a["hd95_mm"]["mean"] == 11.0
     assert b["hd95_mm"]["median"] == 5.0
-    means = {score: of_score["mean"] for score, of_score in summary["mean"].items()}
+    means = summary["mean"]
+    assert summary["mean_interval"]["dice"]["low"] < means["dice"] < summary["mean_interval"]["dice"]["high"]
     assert means["dice"] == pytest.approx((0.6 + 4 / 9) / 2)
     assert (means["hd95_mm"], means["nsd"]) == pytest.approx(((11 + 5) / 2, 0.5))
     assert "calibration_error" not in means
