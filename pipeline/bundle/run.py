@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -67,7 +69,7 @@ def run_workflow(
         bundle_root=_literal(str(bundle)),
         **{key: _literal(value) for key, value in overrides.items()},
     )
-    hook = sys.excepthook
+    hook, on_sigterm = sys.excepthook, signal.getsignal(signal.SIGTERM)
     try:
         workflow.initialize()
         workflow.run()
@@ -75,6 +77,8 @@ def run_workflow(
         workflow.finalize()
         # The configs change how this interpreter ends; a caller's stays as it was.
         sys.excepthook = hook
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)
     return workflow
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,5 +19,8 @@ def reporting() -> Iterator[None]:
         root = root_error(error)
         if not isinstance(root, CTError):
             raise
-        print(f"ctvol: error: {root}", file=sys.stderr)
+        if any(getattr(handler.formatter, "says_json", False) for handler in logging.root.handlers):
+            logging.getLogger("pipeline").error("%s", root)
+        else:
+            print(f"ctvol: error: {root}", file=sys.stderr)
         sys.exit(exit_status(root))

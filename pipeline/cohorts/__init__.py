@@ -1,8 +1,9 @@
-"""Many cases through one model: a failing case never takes others with it."""
+"""Many cases through one model: a failing case never takes others with it, and none is done twice."""
 
 from pipeline.cohorts.dataset import CaseDataset
 from pipeline.cohorts.evaluator import CaseEvaluator
+from pipeline.cohorts.open_cases import OpenCases
 from pipeline.cohorts.progress import CaseProgress
 from pipeline.cohorts.writer import CaseWriter
 
-__all__ = ["CaseDataset", "CaseEvaluator", "CaseProgress", "CaseWriter"]
+__all__ = ["CaseDataset", "CaseEvaluator", "CaseProgress", "CaseWriter", "OpenCases"]

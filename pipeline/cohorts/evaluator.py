@@ -13,9 +13,16 @@ from monai.engines import SupervisedEvaluator
 from monai.engines.utils import IterationEvents, engine_apply_transform
 from torch.utils.data import DataLoader
 
+from pipeline.cohorts.ahead import Ahead
+from pipeline.cohorts.events import CohortEvents
 from pipeline.cohorts.failures import Failure
 from pipeline.cohorts.fetched import FetchedSeries
-from transforms.errors import CTError, NotFoundError, root_error
+from pipeline.cohorts.open_cases import KEPT, OpenCases
+from pipeline.cohorts.progress import CaseProgress
+from transforms.errors import CTError, NotFoundError
+
+COLLECTED_BYTES = 2**24
+"""After so many bytes of volumes the garbage collector runs: it takes a tenth of a second."""
 
 
 class CasesFailedError(CTError):
@@ -23,17 +30,21 @@ class CasesFailedError(CTError):
 
 
 class CaseEvaluator(SupervisedEvaluator):
-    """Runs a network on whole cases, one after the other; a case that fails is noted and the next one is taken.
+    """Runs a network on whole cases; a case that fails is noted and the others are done.
 
     It takes unbatched cases from a loader over a :class:`pipeline.cohorts.CaseDataset`, adds the logits under `pred`,
     and fires the events of MONAI's evaluator in their order, so postprocessing and handlers work as usual. Handlers
     that can fail because of a case (writing its files) attach to `IterationEvents.MODEL_COMPLETED`: what they raise
-    counts as the case's failure.
+    counts as the case's failure. With several volumes in memory, the next case is read and another is in the network,
+    each in a thread of its own, while postprocessing and handlers are at work on the one before.
 
     Args:
         device: Where the network runs.
         val_data_loader: Loader of cases with `batch_size=None`.
         network: In evaluation mode, on the device.
+        volumes_in_memory: How many cases are in hand at a time: 3 keep reading, network and writing busy; 1 is one
+            after the other, in the least memory.
+        progress: Is told of cases and stages.
         args: Further arguments of `SupervisedEvaluator`: `inferer`, `postprocessing`, `val_handlers`, ….
 
     Attributes:
@@ -41,10 +52,23 @@ class CaseEvaluator(SupervisedEvaluator):
     """
 
     def __init__(
-        self, device: torch.device | str, val_data_loader: DataLoader[Any], network: torch.nn.Module, **args: Any
+        self,
+        device: torch.device | str,
+        val_data_loader: DataLoader[Any],
+        network: torch.nn.Module,
+        *,
+        volumes_in_memory: int = 1,
+        progress: CaseProgress | None = None,
+        **args: Any,
     ) -> None:
         self.failures: list[Failure] = []
-        super().__init__(torch.device(device), val_data_loader, network, decollate=False, **args)
+        self._uncollected = 0
+        self.progress = progress or CaseProgress(bar=False)
+        events: list[Any] = [CohortEvents]
+        super().__init__(torch.device(device), val_data_loader, network, decollate=False, event_names=events, **args)
+        self.loader: Any = val_data_loader
+        self.ahead = Ahead(self.loader, self._through_network, items=volumes_in_memory, stop=self._stop)
+        self.data_loader = self.ahead
         self.add_event_handler(Events.STARTED, self._forget)
 
     def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]  # as MONAI's own evaluators
@@ -52,10 +76,15 @@ class CaseEvaluator(SupervisedEvaluator):
 
         Raises:
             NotFoundError: When there are none.
+            OutputError: When the disk is full.
         """
         if not self._count():
             raise NotFoundError("there are no cases to run on")
-        super().run(global_epoch)
+        self.progress.begin(self._count())
+        try:
+            self._run_here(global_epoch)
+        finally:
+            self.progress.close()
 
     def conclude(self) -> None:
         """Says that cases failed, once all are through.
@@ -71,12 +100,41 @@ class CaseEvaluator(SupervisedEvaluator):
                 remedy="See the messages above and cases.csv; the other cases are done",
             )
 
+    def _run_here(self, global_epoch: int) -> None:
+        # How many cases are left is not known before each had its turn.
+        self.state.epoch_length = None
+        try:
+            super().run(global_epoch)
+        finally:
+            self.ahead.close()
+            self.fire_event(CohortEvents.ENDED)
+
+    def _stop(self) -> None:
+        """Makes the threads end that are at work on cases which nobody waits for."""
+        self.progress.stop()
+        if isinstance(self.loader.sampler, OpenCases):
+            self.loader.sampler.stop()
+
     def _count(self) -> int:
-        loader: Any = self.data_loader
-        return len(loader.dataset)
+        return len(self.loader.dataset)
 
     def _forget(self, engine: Engine) -> None:
         self.failures.clear()
+
+    def _through_network(self, batchdata: Mapping[str, Any]) -> dict[str, Any]:
+        case = dict(batchdata)
+        if "failure" in case or KEPT in case:
+            return case
+        begun = time.perf_counter()
+        try:
+            self.progress.stage("network", case["case"])
+            with self.mode(self.network):
+                case["pred"] = self.inferer(case["image"][None], self.network)[0]
+        except Exception as error:  # noqa: BLE001  # boundary: whatever fails for one case, the others are done
+            failure = Failure.of(str(case["case"]), error, seconds=time.perf_counter() - begun)
+            return {key: case[key] for key in ("case", "fetched") if key in case} | {"failure": failure}
+        case["seconds"] = {**case.get("seconds", {}), "network": time.perf_counter() - begun}
+        return case
 
     def _iteration(self, engine: Any, batchdata: Mapping[str, Any]) -> dict[str, Any]:
         case = dict(batchdata)
@@ -84,30 +142,42 @@ class CaseEvaluator(SupervisedEvaluator):
         if failure is None:
             begun = time.perf_counter()
             try:
-                self._run_case(engine, case)
+                self._keep(engine, case) if KEPT in case else self._finish(engine, case)
             except Exception as error:  # noqa: BLE001  # boundary: whatever fails for one case, the others are done
-                seconds = time.perf_counter() - begun
-                failure = Failure(case=str(case["case"]), error=root_error(error), seconds=seconds)
+                failure = Failure.of(str(case["case"]), error, seconds=time.perf_counter() - begun)
         if failure is not None:
+            engine.state.batch = {"case": failure.case}
             engine.state.output = {"case": failure.case, "failure": failure}
-            self.failures.append(failure)
-            failure.log()
+            self._note(failure)
+        self.progress.finished(str(case["case"]), kept=KEPT in case, failed=failure is not None)
         fetched: FetchedSeries | None = case.get("fetched")
         if fetched is not None:
             fetched.remove()
-        # Volumes in reference cycles of the engine's state would wait for the collector while the next one is read.
-        gc.collect()
+        self._collect(case)
         output: dict[str, Any] = engine.state.output
         return output
 
-    def _run_case(self, engine: Any, case: dict[str, Any]) -> None:
-        image = case["image"]
-        begun = time.perf_counter()
-        with engine.mode(engine.network):
-            logits = engine.inferer(image[None], engine.network)[0]
-        case["seconds"] = {**case.get("seconds", {}), "network": time.perf_counter() - begun}
+    def _collect(self, case: Mapping[str, Any]) -> None:
+        """Frees volumes in reference cycles of the engine's state before others are read; not for each picture."""
+        self._uncollected += sum(one.nbytes for one in case.values() if isinstance(one, torch.Tensor))
+        if self._uncollected > COLLECTED_BYTES:
+            gc.collect()
+            self._uncollected = 0
+
+    def _note(self, failure: Failure) -> None:
+        self.failures.append(failure)
+        failure.log()
+        failure.let_go()
+        torch.cuda.empty_cache()
+
+    def _keep(self, engine: Any, case: dict[str, Any]) -> None:
+        engine.state.batch = engine.state.output = case
+        engine.fire_event(CohortEvents.KEPT)
+
+    def _finish(self, engine: Any, case: dict[str, Any]) -> None:
+        self.progress.stage("write", case["case"])
         engine.state.batch = case
-        engine.state.output = {"image": image, "pred": logits}
+        engine.state.output = {"image": case["image"], "pred": case.pop("pred")}
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
 

@@ -15,12 +15,22 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from torch import nn
 
-from pipeline.cohorts.prediction_table import PredictionTable
+from pipeline.cohorts.events import CohortEvents
+from pipeline.cohorts.prediction_table import PREDICTIONS_TABLE, PredictionTable
 from pipeline.evaluation.slices.scores import predicted
-from pipeline.export import PROVENANCE_FILE, BundleIdentity, CaseTable, failed_row, make_folder, provenance
-from pipeline.export.provenance import completed, write_provenance
+from pipeline.export import (
+    PROVENANCE_FILE,
+    BundleIdentity,
+    CaseTable,
+    RunRecord,
+    failed_row,
+    make_folder,
+    provenance,
+    write_provenance,
+)
+from pipeline.export.provenance import completed
 from pipeline.export.slices import slice_rows, write_curve, write_gradcam
-from pipeline.export.table import CellValue
+from pipeline.export.table import CASES_TABLE, CellValue
 from pipeline.inference.aggregation import aggregate
 from pipeline.inference.gradcam import class_activation
 from pipeline.networks.classifiers import last_features
@@ -44,6 +54,8 @@ class SliceWriter:
         image_window: How slices are shown.
         options: Settings to record in `provenance.json`.
         device: To record.
+        settings: All settings that the results depend on, to record: by them a later run knows whether a case still
+            counts.
     """
 
     def __init__(
@@ -59,6 +71,7 @@ class SliceWriter:
         image_window: WindowForm = "lung",
         options: Mapping[str, Any] | None = None,
         device: torch.device | str | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = Path(output_dir)
         self.classes = sorted(check_classes(classes), key=lambda name: classes[name])
@@ -70,22 +83,25 @@ class SliceWriter:
         self.image_window = image_window
         self.options = options
         self.device = None if device is None else str(device)
-        self.cases = CaseTable(self.folder / "cases.csv")
+        self.settings = settings
+        self.cases = CaseTable(self.folder / CASES_TABLE)
         self.index = RunIndex(self.folder)
-        self.predictions = PredictionTable(self.folder / "predictions.csv", self.classes)
+        self.predictions = PredictionTable(self.folder / PREDICTIONS_TABLE, self.classes)
 
     def attach(self, engine: Engine) -> None:
         """Attaches to a :class:`pipeline.cohorts.CaseEvaluator`."""
         engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self._write)
+        engine.add_event_handler(CohortEvents.KEPT, self._keep)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_failure)
-        engine.add_event_handler(Events.COMPLETED, lambda _: self.predictions.flush())
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.index.note)
+        engine.add_event_handler(Events.COMPLETED, self._flush)
         engine.add_event_handler(Events.COMPLETED, self.index.write)
+        engine.add_event_handler(CohortEvents.ENDED, self._flush)
 
     def _write(self, engine: Any) -> None:
         begun = time.perf_counter()
         case = {**engine.state.batch, **engine.state.output}
-        name, stack = str(case["case"]), case["stack"]
+        name = str(case["case"])
         probabilities = case["pred"].as_subclass(torch.Tensor).cpu()
         volume = aggregate(probabilities, self.top).numpy()
         folder = make_folder(self.folder / name)
@@ -94,26 +110,38 @@ class SliceWriter:
         said = int(predicted(volume[None], self.threshold)[0])
         found = Classified(
             case=name,
-            stack=stack,
+            stack=case["stack"],
             slices=case["slices"],
             probabilities=probabilities.numpy(),
             volume=volume,
             classes=self.classes,
             predicted=self.classes[said],
         )
-        seconds = self._record(folder, case, files, found, begun)
-        chosen = predicted(probabilities.numpy(), self.threshold)
-        rows = slice_rows(name, case["slices"], case["depth"], probabilities.numpy(), chosen.tolist(), self.classes)
-        self.predictions.put(name, rows)
-        row: dict[str, CellValue] = {
-            "case": name,
-            "status": "done",
-            "error": "",
-            "seconds": round(sum(seconds.values()), 3),
-        }
-        numbers = {f"p_{one}": float(value) for one, value in zip(self.classes, volume, strict=True)}
-        counts = {"slices": len(stack), "slices_with_lung": len(case["slices"])}
-        self.cases.put({**row, **numbers, "predicted": self.classes[said], **counts})
+        tables = self._record(folder, case, files, found, begun)
+        self.predictions.put(name, tables[PREDICTIONS_TABLE])
+        self.cases.put(tables[CASES_TABLE][0], at_once=False)
+
+    def _row(self, case: Mapping[str, Any], found: Classified, seconds: float) -> dict[str, CellValue]:
+        row: dict[str, CellValue] = {"case": found.case, "status": "done", "error": "", "seconds": round(seconds, 3)}
+        numbers = {f"p_{one}": float(value) for one, value in zip(self.classes, found.volume, strict=True)}
+        counts = {"slices": len(case["stack"]), "slices_with_lung": len(case["slices"])}
+        return {**row, **numbers, "predicted": found.predicted, **counts}
+
+    def _slice_rows(self, case: Mapping[str, Any], probabilities: Any) -> list[dict[str, str]]:
+        chosen = predicted(probabilities, self.threshold).tolist()
+        return slice_rows(str(case["case"]), case["slices"], case["depth"], probabilities, chosen, self.classes)
+
+    def _keep(self, engine: Any) -> None:
+        """Sees that the rows of a case that was done before are there."""
+        name, tables = str(engine.state.batch["case"]), engine.state.batch["kept"]["tables"]
+        if not self.cases.has(name, status="done"):
+            self.cases.put(tables[CASES_TABLE][0], at_once=False)
+        if not self.predictions.has(name, len(tables[PREDICTIONS_TABLE])):
+            self.predictions.put(name, tables[PREDICTIONS_TABLE])
+
+    def _flush(self, engine: Any) -> None:
+        self.predictions.flush()
+        self.cases.flush()
 
     def _files(self, folder: Path, case: Mapping[str, Any], probabilities: torch.Tensor, volume: Any) -> list[str]:
         files = []
@@ -136,8 +164,8 @@ class SliceWriter:
 
     def _record(
         self, folder: Path, case: Mapping[str, Any], files: list[str], found: Classified, begun: float
-    ) -> dict[str, float]:
-        """Writes the report and the provenance; gives the seconds of each stage."""
+    ) -> dict[str, Any]:
+        """Writes the report and the provenance; gives the case's rows by their tables."""
         stack = found.stack
         voxels = stack.hu if stack.volume is None else stack.volume.as_subclass(torch.Tensor)[0].numpy()
         seconds = {**case["seconds"], "write": time.perf_counter() - begun}
@@ -151,11 +179,16 @@ class SliceWriter:
             options=self.options,
             device=self.device,
             started=datetime.now(UTC) - timedelta(seconds=sum(seconds.values())),
+            run=RunRecord(input_stamp=case.get("input_stamp"), settings=self.settings),
         )
         files.append(write_classified_report(folder, found, record, self.image_window))
         seconds["write"] = time.perf_counter() - begun
-        write_provenance(folder, completed(record, stages=seconds, files=files))
-        return seconds
+        tables: dict[str, Any] = {
+            CASES_TABLE: [self._row(case, found, sum(seconds.values()))],
+            PREDICTIONS_TABLE: self._slice_rows(case, found.probabilities),
+        }
+        write_provenance(folder, completed(record, stages=seconds, files=files, tables=tables))
+        return tables
 
     def _note_failure(self, engine: Any) -> None:
         failure = engine.state.output.get("failure")

@@ -12,23 +12,31 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
+from pipeline.cohorts.events import CohortEvents
 from pipeline.dicomweb import send_files, service_address
 from pipeline.export import (
     DEFAULT_KINDS,
     BundleIdentity,
     CaseTable,
+    RunRecord,
     SegOptions,
     check_kinds,
     failed_row,
+    read_provenance,
     write_case,
+    write_provenance,
 )
-from pipeline.export.case import CaseResult
 from pipeline.export.kinds import RESULT_KINDS
+from pipeline.export.table import CASES_TABLE
 from pipeline.reports import RunIndex
 from transforms.errors import CTError, NotFoundError, SettingError
 
 SENT_KINDS = ("seg", "sr")
 """What an archive takes."""
+
+
+SENT = "sent"
+"""Key of `provenance.json`: the archive that has stored the case's files."""
 
 
 class NotSentError(CTError):
@@ -47,6 +55,8 @@ class CaseWriter:
         seg: Settings of the DICOM SEG.
         options: Settings to record in `provenance.json`.
         device: To record.
+        settings: All settings that the results depend on, to record: by them a later run knows whether a case still
+            counts.
         send: The address of a DICOMweb service. SEG and SR of each case are stored there once all its files are
             written; where that fails, the files stay, and the case counts as failed: `not sent` in the table.
 
@@ -64,6 +74,7 @@ class CaseWriter:
         seg: SegOptions | None = None,
         options: Mapping[str, Any] | None = None,
         device: torch.device | str | None = None,
+        settings: Mapping[str, Any] | None = None,
         send: str | None = None,
     ) -> None:
         self.folder = Path(output_dir)
@@ -73,20 +84,24 @@ class CaseWriter:
         self.seg = seg
         self.options = options
         self.device = None if device is None else str(device)
+        self.settings = settings
         self.send = None if send is None else service_address(send)
         if self.send and not set(self.write) & set(SENT_KINDS):
             raise SettingError(
                 "there is nothing to send", found=f"write: {', '.join(self.write)}", expected="seg or sr"
             )
-        self.table = CaseTable(self.folder / "cases.csv")
+        self.table = CaseTable(self.folder / CASES_TABLE)
         self.index = RunIndex(self.folder)
 
     def attach(self, engine: Engine) -> None:
         """Attaches to a :class:`pipeline.cohorts.CaseEvaluator`."""
         engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self._write)
+        engine.add_event_handler(CohortEvents.KEPT, self._keep)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_failure)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.index.note)
+        engine.add_event_handler(Events.COMPLETED, self._flush)
         engine.add_event_handler(Events.COMPLETED, self.index.write)
+        engine.add_event_handler(CohortEvents.ENDED, self._flush)
 
     def _write(self, engine: Any) -> None:
         case = {**engine.state.batch, **engine.state.output}
@@ -102,21 +117,36 @@ class CaseWriter:
             options=self.options,
             device=self.device,
             started=datetime.now(UTC) - timedelta(seconds=sum(seconds.values())),
+            run=RunRecord(input_stamp=case.get("input_stamp"), settings=self.settings),
         )
-        self.table.put(result.row)
+        self.table.put(result.row, at_once=False)
         if self.send is not None:
-            self._send(self.send, result)
+            self._send(self.send, result.folder, result.files, result.row)
 
-    def _send(self, service: str, result: CaseResult) -> None:
+    def _flush(self, engine: Any) -> None:
+        self.table.flush()
+
+    def _keep(self, engine: Any) -> None:
+        """Sees that the row of a case that was done before is there, and that its files are sent."""
+        name, record = str(engine.state.batch["case"]), engine.state.batch["kept"]
+        (row,) = record["tables"][CASES_TABLE]
+        if not self.table.has(name, status="done"):
+            self.table.put(row, at_once=False)
+        if self.send is not None and record.get(SENT) != self.send:
+            self._send(self.send, self.folder / name, record["files"], row)
+
+    def _send(self, service: str, folder: Path, files: Collection[str], row: Mapping[str, Any]) -> None:
         try:
-            files = [file for kind in SENT_KINDS for file in RESULT_KINDS[kind].files if file in result.files]
-            if not files:
+            sent = [file for kind in SENT_KINDS for file in RESULT_KINDS[kind].files if file in files]
+            if not sent:
                 raise NotFoundError("there is neither SEG nor SR", remedy="provenance.json says why, under findings")
-            send_files(service, [result.folder / file for file in files])
+            send_files(service, [folder / file for file in sent])
         except CTError as error:
-            failure = NotSentError(f"all is written, but not sent: {str(error).rstrip('.')}", where=result.folder)
-            self.table.put({**result.row, "status": "not sent", "error": str(failure)})
+            failure = NotSentError(f"all is written, but not sent: {str(error).rstrip('.')}", where=folder)
+            self.table.put({**row, "status": "not sent", "error": str(failure)})
             raise failure from error
+        write_provenance(folder, {**(read_provenance(folder) or {}), SENT: service})
+        self.table.put(row, at_once=False)
 
     def _note_failure(self, engine: Any) -> None:
         failure = engine.state.output.get("failure")

@@ -10,6 +10,7 @@ from pipeline.export.preview import write_preview
 from pipeline.export.provenance import (
     PROVENANCE_FILE,
     BundleIdentity,
+    RunRecord,
     provenance,
     read_provenance,
     voxel_hash,
@@ -30,6 +31,7 @@ __all__ = [
     "LungVolume",
     "Measurements",
     "ResultKind",
+    "RunRecord",
     "SegOptions",
     "Severity",
     "case_content",

@@ -16,11 +16,18 @@ import torch
 from monai.data.meta_tensor import MetaTensor
 
 from pipeline.export.dicom.options import SegOptions
-from pipeline.export.files import cannot_write, make_folder
+from pipeline.export.files import cannot_write, make_folder, sweep
 from pipeline.export.kinds import DEFAULT_KINDS, RESULT_KINDS, CaseContent, check_kinds
 from pipeline.export.measurements import Measurements, measure
-from pipeline.export.provenance import PROVENANCE_FILE, BundleIdentity, completed, provenance, write_provenance
-from pipeline.export.table import CellValue, done_row
+from pipeline.export.provenance import (
+    PROVENANCE_FILE,
+    BundleIdentity,
+    RunRecord,
+    completed,
+    provenance,
+    write_provenance,
+)
+from pipeline.export.table import CASES_TABLE, CellValue, done_row
 from transforms.anatomy import native_lungs
 from transforms.errors import GeometryError
 from transforms.grids import restore_mask
@@ -64,6 +71,7 @@ def write_case(
     device: str | None = None,
     started: datetime | None = None,
     restore: MaskRestorer | None = None,
+    run: RunRecord | None = None,
 ) -> CaseResult:
     """Write the result files of a case, ``provenance.json`` last.
 
@@ -85,6 +93,7 @@ def write_case(
         started: When the case was begun.
         restore: Brings a coarse lung mask to the native grid; by default the lungs are found there anew, and the coarse
             mask is interpolated only where that fails.
+        run: What a later run into the same folder needs to know.
 
     Returns:
         The files, the measurements and the row for ``cases.csv``.
@@ -98,6 +107,7 @@ def write_case(
     begun = time.perf_counter()
     target = make_folder(folder)
     _remove(target / PROVENANCE_FILE)
+    sweep(target)
     content = case_content(data, classes=classes, bundle=bundle, seg=seg, kinds=kinds, restore=restore)
     early = [kind for kind in kinds if not RESULT_KINDS[kind].needs_record]
     files, why_not = _write_kinds(target, early, content)
@@ -112,17 +122,19 @@ def write_case(
         options=options,
         device=device,
         started=started,
+        run=run,
     )
     late = [kind for kind in kinds if RESULT_KINDS[kind].needs_record]
     told, _ = _write_kinds(target, late, replace(content, record=record))
     seconds["write"] = time.perf_counter() - begun
     files = [file for kind in kinds for file in RESULT_KINDS[kind].files if file in {*files, *told}]
-    write_provenance(target, completed(record, stages=seconds, files=files))
+    row = done_row(content.measurements, seconds=sum(seconds.values()))
+    write_provenance(target, completed(record, stages=seconds, files=files, tables={CASES_TABLE: [row]}))
     return CaseResult(
         folder=target,
         files=(*files, PROVENANCE_FILE),
         measurements=content.measurements,
-        row=done_row(content.measurements, seconds=sum(seconds.values())),
+        row=row,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ _REMEDIES = {
     errno.EROFS: "Choose an output folder on a disk that can be written",
     errno.ENOENT: "Create the folder first, or choose another output folder",
 }
+
+
+_TEMPORARY = re.compile(r"\..+-[0-9a-f]{8}(\.|$)")
 
 
 @contextmanager
@@ -59,6 +63,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise cannot_write(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Remove what a writer left in a folder that was killed; to be called by the only writer that there is.
+
+    Args:
+        folder: The folder.
+    """
+    for path in Path(folder).iterdir():
+        if _TEMPORARY.match(path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:

@@ -41,6 +41,19 @@ class BundleIdentity:
     weights_hash: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What a later run into the same folder needs to know of a case that is done.
+
+    Attributes:
+        input_stamp: What tells its input from a changed one: `pipeline.cohorts.input_stamp`.
+        settings: All settings that the result depends on: `pipeline.bundle.result_settings`.
+    """
+
+    input_stamp: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] | None = None
+
+
 def provenance(
     case: str,
     hu: npt.NDArray[Any],
@@ -53,6 +66,7 @@ def provenance(
     options: Mapping[str, Any] | None = None,
     device: str | None = None,
     started: datetime | None = None,
+    run: RunRecord | None = None,
 ) -> dict[str, Any]:
     """Put together what ``provenance.json`` says.
 
@@ -67,6 +81,7 @@ def provenance(
         options: Options of the run; values that JSON does not know are written as text.
         device: Name of the device.
         started: When the case was begun, aware of its time zone; left out where None.
+        run: What a later run into the same folder needs.
 
     Returns:
         Dictionaries, lists, strings, numbers and None.
@@ -80,6 +95,7 @@ def provenance(
             **{key: str(meta[key]) for key in _IDENTITY if meta.get(key) is not None},
             "shape": list(hu.shape),
             "voxels": {"type": str(hu.dtype), "hash": voxel_hash(hu)},
+            **({} if run is None else {"files": run.input_stamp}),
             "repairs": [str(repair) for repair in meta.get("repairs") or ()],
         },
         "region": meta.get("region"),
@@ -88,22 +104,30 @@ def provenance(
         "versions": {"python": platform.python_version(), **{package: _version(package) for package in _PACKAGES}},
         "device": device,
         "options": json.loads(json.dumps(dict(options or {}), default=str)),
+        **({} if run is None else {"settings": run.settings}),
         **_outcome(stages, files),
     }
 
 
-def completed(record: Mapping[str, Any], *, stages: Mapping[str, float], files: Sequence[str]) -> dict[str, Any]:
+def completed(
+    record: Mapping[str, Any],
+    *,
+    stages: Mapping[str, float],
+    files: Sequence[str],
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+) -> dict[str, Any]:
     """Complete a provenance that was put together before all files were written.
 
     Args:
         record: What :func:`provenance` gave.
         stages: Stage to seconds.
         files: Names of the result files of this run.
+        tables: The case's rows in the tables of the run, by the table's name, from which a later run mends these.
 
     Returns:
         The record with these.
     """
-    return {**record, **_outcome(stages, files)}
+    return {**record, **_outcome(stages, files), **({} if tables is None else {"tables": tables})}
 
 
 def write_provenance(folder: str | PathLike[str], content: Mapping[str, Any]) -> Path:

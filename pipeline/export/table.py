@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
-import fcntl
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 
-from pipeline.export.files import cannot_write, make_folder, replacing
 from pipeline.export.measurements import LesionMeasurement, Measurements
+from pipeline.export.shared_table import SharedTable
 from transforms.errors import OutputError
 
 CellValue = str | float | int | None
+
+#: The table of all cases.
+CASES_TABLE = "cases.csv"
 
 #: The columns that every table begins with.
 FIRST_COLUMNS = ("case", "status", "error", "seconds")
@@ -23,8 +24,8 @@ FIRST_COLUMNS = ("case", "status", "error", "seconds")
 class CaseTable:
     """A CSV with one row a case; a case written again replaces its row where it stands.
 
-    The file is rewritten under a temporary name while a lock beside it is held, so processes and threads may write
-    to one table, and a reader never sees half of it. Columns keep their order; new ones are added at the end.
+    Processes and threads may write to one table, and a reader never sees half of it. Columns keep their order; new ones
+    are added at the end.
 
     Args:
         path: The CSV; its folder is created where missing.
@@ -40,23 +41,34 @@ class CaseTable:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
+        self._table = SharedTable(self.path, FIRST_COLUMNS)
 
-    def put(self, row: Mapping[str, CellValue]) -> None:
+    def put(self, row: Mapping[str, CellValue], *, at_once: bool = True) -> None:
         """Add a case's row, or replace it.
 
         Args:
             row: Column to value, ``case`` among them; None is an empty cell. Line breaks become spaces.
+            at_once: Write the file now; else from time to time, and at the latest by :meth:`flush`.
 
         Raises:
             OutputError: When the table cannot be written, or a file of that name is no table of cases.
         """
         cells = {column: _cell(value) for column, value in row.items()}
-        make_folder(self.path.parent)
-        with self._locked():
-            rows = {present["case"]: present for present in self.rows()}
-            # The case's former cells go: a failed case must not keep the numbers of an earlier success.
-            rows[cells["case"]] = cells
-            self._rewrite(list(rows.values()), self._columns(cells))
+        self._check()
+        self._table.put(cells["case"], [cells], at_once=at_once)
+
+    def flush(self) -> None:
+        """Write the rows that wait.
+
+        Raises:
+            OutputError: When the table cannot be written.
+        """
+        self._table.flush()
+
+    def has(self, case: str, *, status: str) -> bool:
+        """Whether the file has, or is about to have, a row of a case with this status."""
+        rows = self._table.rows_of(case)
+        return [row.get("status") for row in rows] == [status]
 
     def rows(self) -> list[dict[str, str]]:
         """Read the table.
@@ -67,43 +79,21 @@ class CaseTable:
         Raises:
             OutputError: When a file of that name is no table of cases.
         """
+        self._check()
+        return [dict(row) for rows in self._table.rows_of_cases().values() for row in rows]
+
+    def _check(self) -> None:
         if not self.path.exists():
-            return []
+            return
         with self.path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, restval="", restkey=None)
-            if "case" not in (reader.fieldnames or ()):
-                raise OutputError(
-                    "is not a table of cases",
-                    where=self.path,
-                    expected="a CSV with a column `case`",
-                    remedy="Move it away, or choose another output folder",
-                )
-            return list(reader)
-
-    def _columns(self, cells: Mapping[str, str]) -> list[str]:
-        present: list[str] = []
-        if self.path.exists():
-            with self.path.open(newline="", encoding="utf-8") as file:
-                present = next(csv.reader(file), [])
-        return list(dict.fromkeys([*(present or FIRST_COLUMNS), *cells]))
-
-    def _rewrite(self, rows: list[dict[str, str]], columns: list[str]) -> None:
-        with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        # A file of its own: the table itself is replaced, and a lock on a replaced file locks nothing.
-        lock = self.path.with_name(f".{self.path.name}.lock")
-        try:
-            file = lock.open("w")
-        except OSError as error:
-            raise cannot_write(lock, error) from error
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            header = next(csv.reader(file), [])
+        if "case" not in header:
+            raise OutputError(
+                "is not a table of cases",
+                where=self.path,
+                expected="a CSV with a column `case`",
+                remedy="Move it away, or choose another output folder",
+            )
 
 
 def done_row(measurements: Measurements, *, seconds: float) -> dict[str, CellValue]:

@@ -17,7 +17,8 @@ def rows(out):
 
 
 def left_behind(out):
-    return sorted(path.name for path in out.rglob("*") if path.is_file() and not path.name.startswith(".cases"))
+    hidden = set(out.rglob(".*"))
+    return sorted(path.name for path in out.rglob("*") if path.is_file() and not hidden & {path, *path.parents})
 
 
 def text_file(folder, ct):

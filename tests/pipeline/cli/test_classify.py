@@ -38,6 +38,7 @@ def test_the_plain_command(asked):
         "allow": [],
         "gradcam": 0,
         "device": "auto",
+        "log_json": False,
     }
 
 

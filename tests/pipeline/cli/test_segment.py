@@ -39,6 +39,7 @@ def test_the_plain_command(asked):
         "pattern": None,
         "allow": [],
         "write": None,
+        "log_json": False,
     }
 
 

@@ -110,7 +110,7 @@ def test_the_native_volume_is_handed_on_without_a_copy(evaluator):
     pointers = []
     collect = Collect()
     run = evaluator(2, handlers=[collect])
-    data = run.data_loader.dataset
+    data = run.loader.dataset
     read = data.transform
 
     def noting(item):
