@@ -19,6 +19,7 @@ from pipeline.cohorts.failures import Failure
 from pipeline.cohorts.fetched import FetchedSeries
 from pipeline.cohorts.open_cases import KEPT, OpenCases
 from pipeline.cohorts.progress import CaseProgress
+from pipeline.export.files import is_disk_full
 from transforms.errors import CTError, NotFoundError
 
 COLLECTED_BYTES = 2**24
@@ -63,6 +64,7 @@ class CaseEvaluator(SupervisedEvaluator):
     ) -> None:
         self.failures: list[Failure] = []
         self._uncollected = 0
+        self._disk_full: Exception | None = None
         self.progress = progress or CaseProgress(bar=False)
         events: list[Any] = [CohortEvents]
         super().__init__(torch.device(device), val_data_loader, network, decollate=False, event_names=events, **args)
@@ -76,7 +78,7 @@ class CaseEvaluator(SupervisedEvaluator):
 
         Raises:
             NotFoundError: When there are none.
-            OutputError: When the disk is full.
+            OutputError: When the disk is full: the cases that are left are not begun.
         """
         if not self._count():
             raise NotFoundError("there are no cases to run on")
@@ -101,7 +103,7 @@ class CaseEvaluator(SupervisedEvaluator):
             )
 
     def _run_here(self, global_epoch: int) -> None:
-        # How many cases are left is not known before each had its turn.
+        # How many cases are left is known when each had its turn.
         self.state.epoch_length = None
         try:
             super().run(global_epoch)
@@ -120,6 +122,7 @@ class CaseEvaluator(SupervisedEvaluator):
 
     def _forget(self, engine: Engine) -> None:
         self.failures.clear()
+        self._disk_full = None
 
     def _through_network(self, batchdata: Mapping[str, Any]) -> dict[str, Any]:
         case = dict(batchdata)
@@ -137,6 +140,8 @@ class CaseEvaluator(SupervisedEvaluator):
         return case
 
     def _iteration(self, engine: Any, batchdata: Mapping[str, Any]) -> dict[str, Any]:
+        if self._disk_full is not None:
+            raise self._disk_full  # nothing that follows could be written
         case = dict(batchdata)
         failure: Failure | None = case.get("failure")
         if failure is None:
@@ -168,6 +173,8 @@ class CaseEvaluator(SupervisedEvaluator):
         self.failures.append(failure)
         failure.log()
         failure.let_go()
+        if is_disk_full(failure.error):
+            self._disk_full = failure.error
         torch.cuda.empty_cache()
 
     def _keep(self, engine: Any, case: dict[str, Any]) -> None:

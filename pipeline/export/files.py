@@ -125,6 +125,18 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError("cannot be written", where=path, found=error.strerror or str(error), remedy=remedy)
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Say whether an error came of a disk or a quota that is used up.
+
+    Args:
+        error: What :func:`cannot_write` gave, with its cause.
+
+    Returns:
+        True when nothing more can be written for now.
+    """
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def _flush_to_disk(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
