@@ -34,3 +34,6 @@ from .slices import read_image as read_image
 from .slices import slice_inference_chain as slice_inference_chain
 from .slices import slice_training_chain as slice_training_chain
 from .slices import slice_validation_chain as slice_validation_chain
+from .synthesis import LesionRanges as LesionRanges
+from .synthesis import RandPaintLesions as RandPaintLesions
+from .synthesis import RandPaintLesionsd as RandPaintLesionsd

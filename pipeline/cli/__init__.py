@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": ("pipeline.cli.evaluate", "Compare label maps with reference masks."),
     "inspect": ("pipeline.cli.inspect", "Say what is in a study, and what would be read of it."),
     "intensities": ("pipeline.cli.intensities", "Measure mean and standard deviation of a training set's HU."),
+    "paint": ("pipeline.cli.paint", "Paint lesions with known masks into healthy CTs, to train on."),
     "phantom": ("pipeline.cli.phantom", "Write a synthetic chest CT with its true lesion mask."),
     "segment": ("pipeline.cli.segment", "Segment the lesions of whole CTs."),
 }

@@ -37,6 +37,8 @@ def places(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     spec = PhantomSpec(seed=5, shape=(96, 96, 62), spacing_mm=(4.0, 4.0, 5.0))
     study = write_phantom(folder / "study", spec, format="dicom").ct
+    clear = PhantomSpec(seed=6, spacing_mm=(4.0, 4.0, 4.0), lesions=())
+    healthy = write_phantom(folder / "healthy", clear, format="nifti").ct
     write_phantom_dataset(
         folder / "data", seeds={"training": [1, 2], "validation": [3]}, spacing_mm=(5, 5, 5), workers=1
     )
@@ -47,6 +49,8 @@ def places(tmp_path_factory):
         "RUN_SLICES/best.pt": str(folder / "run_slices" / "best.pt"),
         "OUT_SLICES": str(folder / "out_slices"),
         "STUDY": str(study),
+        "HEALTHY": str(healthy),
+        "PAINTED": str(folder / "painted"),
         "DATA": str(folder / "data"),
         "OUT": str(folder / "out"),
         "OUT_DATA": str(folder / "out_data"),
@@ -108,6 +112,18 @@ def test_the_python_snippet_runs(places, tmp_path, monkeypatch):
         names = {"network": network}
         exec(program, names)
         assert names["label_map"].shape == (1, 96, 96, 40)
+
+
+def test_the_painting_snippet_runs(tmp_path, monkeypatch):
+    from pipeline.phantom import PhantomSpec, write_phantom
+
+    write_phantom(tmp_path, PhantomSpec(seed=6, spacing_mm=(4.0, 4.0, 4.0), lesions=()), format="nifti")
+    monkeypatch.chdir(tmp_path)
+    for program in blocks(ROOT / "docs" / "synthesis.md", "python"):
+        names = {}
+        exec(program, names)
+        assert names["label"].any()
+        assert names["image"].shape == names["label"].shape == (1, *names["ct"].array.shape)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -28,7 +28,7 @@ def test_help_answers_at_once_and_names_every_command():
     assert after.children_user + after.children_system - before.children_user - before.children_system < 0.5
 
 
-@pytest.mark.parametrize("command", ["segment", "evaluate", "phantom"])
+@pytest.mark.parametrize("command", ["segment", "evaluate", "phantom", "paint"])
 def test_help_imports_neither_torch_nor_monai(command):
     code = (
         "import sys; from click.testing import CliRunner; from pipeline.cli import ctvol;"
