@@ -8,7 +8,10 @@ STUDY ?=
 SEED ?= 2024
 SERVICES := orthanc orthanc-dicomweb dicom3tools dcm2niix chromium chromium-driver
 
-.PHONY: help install lint format types test test-slow services test-services fuzz demo weights slice-weights clean
+LABEL_VENV ?= .venv-label
+LABEL := pipeline/label_app/template
+
+.PHONY: help install label-install lint format types test test-slow services test-services fuzz demo weights slice-weights clean
 
 help:
 	@echo "make demo            segment a synthetic chest CT (or STUDY=path) and show the result"
@@ -16,6 +19,7 @@ help:
 	@echo "make lint            ruff and mypy"
 	@echo "make test-slow       real bundle commands, trainings, kills"
 	@echo "make services        what those tests need from Debian: $(SERVICES)"
+	@echo "make label-install   MONAI Label in an environment of its own, for those tests"
 	@echo "make test-services   tests against real servers and programs; those that are not there are skipped"
 	@echo "make fuzz            mutated files through the reader: INPUTS=10000 of them, others with FUZZ_SEED=1"
 	@echo "make weights         train the shipped weights on, also on HEALTHY=\"CT ...\" with painted lesions"
@@ -29,6 +33,14 @@ $(VENV)/.installed: setup.cfg constraints.txt
 	touch $@
 
 install: $(VENV)/.installed
+
+$(LABEL_VENV)/.installed: $(LABEL)/requirements.txt $(wildcard $(LABEL)/environment/*) setup.cfg
+	$(PYTHON) -m venv $(LABEL_VENV)
+	$(LABEL_VENV)/bin/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	$(LABEL_VENV)/bin/python -m pip install --quiet --no-deps -r $(LABEL)/requirements.txt ./$(LABEL)/environment -e .
+	touch $@
+
+label-install: $(LABEL_VENV)/.installed
 
 lint: install
 	$(BIN)/ruff check .
@@ -53,7 +65,7 @@ services:
 	elif [ "$$(id -u)" -ne 0 ]; then echo "not installed; as root: apt-get install$$missing" >&2; \
 	else apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing; fi
 
-test-services: install services
+test-services: install label-install services
 	$(BIN)/python -m pytest -m "service"
 
 INPUTS ?= 10000

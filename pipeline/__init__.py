@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "export",
         "inference",
         "inspection",
+        "label_app",
         "networks",
         "phantom",
         "reports",

@@ -9,6 +9,9 @@ import pytest
 import pipeline
 import transforms
 
+ELSEWHERE = {"monailabel", "fastapi"}
+"""What only the environment of MONAI Label's server has."""
+
 
 def modules():
     for package in (pipeline, transforms):
@@ -18,5 +21,11 @@ def modules():
 
 @pytest.mark.parametrize("name", list(modules()))
 def test_examples(name):
-    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in ELSEWHERE:
+            raise
+        pytest.skip(f"{error.name} is in another environment")
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.failed == 0

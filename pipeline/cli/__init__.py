@@ -12,11 +12,12 @@ COMMANDS = {
     "evaluate": ("pipeline.cli.evaluate", "Compare label maps with reference masks."),
     "inspect": ("pipeline.cli.inspect", "Say what is in a study, and what would be read of it."),
     "intensities": ("pipeline.cli.intensities", "Measure mean and standard deviation of a training set's HU."),
+    "label-app": ("pipeline.cli.label_app", "Write an app for MONAI Label with the bundles as its models."),
     "paint": ("pipeline.cli.paint", "Paint lesions with known masks into healthy CTs, to train on."),
     "phantom": ("pipeline.cli.phantom", "Write a synthetic chest CT with its true lesion mask."),
     "segment": ("pipeline.cli.segment", "Segment the lesions of whole CTs."),
 }
-"""Name to module (which has a command of the same name) and the line that the help shows."""
+"""Name to module (which has a command of the same name, with _ for -) and the line that the help shows."""
 
 
 class _LazyGroup(click.Group):
@@ -26,7 +27,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

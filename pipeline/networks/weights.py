@@ -40,7 +40,7 @@ def load_weights(network: Network, path: str | Path, *, sha256: str | None = Non
             expected=sha256,
             remedy="Fetch the bundle again, or pass your own file with --weights",
         )
-    state = _state_dict(path)
+    state = read_state_dict(path)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
@@ -88,7 +88,7 @@ def prepare(
 
 def output_channels(path: str | Path) -> int:
     """How many channels a network with these weights puts out: the length of the last bias in the file."""
-    biases = [value for name, value in _state_dict(path).items() if name.endswith("bias") and value.ndim == 1]
+    biases = [value for name, value in read_state_dict(path).items() if name.endswith("bias") and value.ndim == 1]
     if not biases:
         raise UnreadableError("the weights hold no bias to tell the number of classes from", where=path)
     return int(biases[-1].numel())
@@ -116,7 +116,13 @@ def read_saved(path: str | Path) -> Any:
         raise UnreadableError("the file is corrupt, or holds more than weights", where=path) from error
 
 
-def _state_dict(path: str | Path) -> dict[str, torch.Tensor]:
+def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file by name, loaded with `weights_only=True`.
+
+    Raises:
+        NotFoundError: When there is no such file.
+        UnreadableError: When it is no state dict.
+    """
     if not Path(path).is_file():
         raise NotFoundError(
             "there is no such weights file",

@@ -57,6 +57,7 @@ def places(tmp_path_factory):
         "OUT_EVALUATION": str(folder / "out_evaluation"),
         "RUN": str(folder / "run"),
         "RUN_BINARY": str(folder / "binary"),
+        "APP": str(folder / "app"),
     }
 
 
