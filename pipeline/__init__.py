@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "label_app",
         "networks",
         "phantom",
+        "planning",
         "reports",
         "training",
     ],

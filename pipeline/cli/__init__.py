@@ -15,6 +15,7 @@ COMMANDS = {
     "label-app": ("pipeline.cli.label_app", "Write an app for MONAI Label with the bundles as its models."),
     "paint": ("pipeline.cli.paint", "Paint lesions with known masks into healthy CTs, to train on."),
     "phantom": ("pipeline.cli.phantom", "Write a synthetic chest CT with its true lesion mask."),
+    "plan": ("pipeline.cli.plan", "Look at a data set, and write the overlay to train on it with."),
     "segment": ("pipeline.cli.segment", "Segment the lesions of whole CTs."),
 }
 """Name to module (which has a command of the same name, with _ for -) and the line that the help shows."""

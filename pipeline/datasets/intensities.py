@@ -65,7 +65,7 @@ def measure_intensities(
         CTError: Another of the family for a file that cannot be read.
     """
     clip = None if window is None else HUWindow.from_config(window)
-    tally = _Tally()
+    tally = Tally()
     cases = 0
     for item in data:
         for voxels in _slices(item, image_key, label_key):
@@ -91,7 +91,7 @@ def measure_intensities(
 
 
 @dataclass
-class _Tally:
+class Tally:
     """Count, mean, sum of squared deviations and histogram, merged chunk by chunk (Chan, Golub and LeVeque 1983)."""
 
     count: int = 0
@@ -102,15 +102,23 @@ class _Tally:
     )
 
     def add(self, voxels: NDArray[np.float64]) -> None:
+        """Counts voxels, in HU."""
         if voxels.size == 0:
             return
         mean = float(voxels.mean())
-        apart, total = mean - self.mean, self.count + voxels.size
-        self.squares += float(np.square(voxels - mean).sum()) + apart * apart * self.count * voxels.size / total
-        self.mean += apart * voxels.size / total
-        self.count = total
         bins = np.clip(np.rint(voxels), *HISTOGRAM_HU).astype(np.int64) - HISTOGRAM_HU[0]
-        self.histogram += np.bincount(bins, minlength=self.histogram.size)
+        histogram = np.bincount(bins, minlength=self.histogram.size)
+        self.merge(Tally(int(voxels.size), mean, float(np.square(voxels - mean).sum()), histogram))
+
+    def merge(self, other: Tally) -> None:
+        """Counts what another has counted."""
+        if other.count == 0:
+            return
+        apart, total = other.mean - self.mean, self.count + other.count
+        self.squares += other.squares + apart * apart * self.count * other.count / total
+        self.mean += apart * other.count / total
+        self.count = total
+        self.histogram += other.histogram
 
     def percentile(self, percent: float) -> int:
         """The smallest HU that this share of the voxels does not exceed."""

@@ -53,6 +53,7 @@ def places(tmp_path_factory):
         "PAINTED": str(folder / "painted"),
         "DATA": str(folder / "data"),
         "OUT": str(folder / "out"),
+        "OVERLAY.yaml": str(folder / "overlay.yaml"),
         "OUT_DATA": str(folder / "out_data"),
         "OUT_EVALUATION": str(folder / "out_evaluation"),
         "RUN": str(folder / "run"),
