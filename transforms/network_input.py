@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from transforms.grids import RegionOfInterestd, ToNetworkGridd
+from transforms.grids import NetworkLattice, PatchLattice, RegionOfInterestd, ToNetworkGridd
 from transforms.grids.region import Region
 from transforms.grids.resampling import Mode
 from transforms.hu_windows import HUWindowsd
@@ -25,6 +25,8 @@ class NetworkInput:
         margin_mm: Around the region of interest.
         windows: HU windows, each one channel (:class:`transforms.HUWindowsd`).
         scaling: `scaling`, `mean` and `std` of :class:`transforms.HUWindowsd`.
+        patches: `patch_size` and `overlap` of :class:`transforms.grids.PatchLattice` where a region is searched in
+            patches: they lie where they would lie on the whole volume, and see all that they would see there.
     """
 
     spacing_mm: Sequence[float | None]
@@ -33,6 +35,7 @@ class NetworkInput:
     margin_mm: float = 20.0
     windows: Sequence[Any] = ("lesion",)
     scaling: Mapping[str, Any] = field(default_factory=lambda: {"scaling": "unit"})
+    patches: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, settings: NetworkInput | Mapping[str, Any]) -> NetworkInput:
@@ -44,12 +47,26 @@ class NetworkInput:
 
         Args:
             label_key: A label map that comes along; the region is widened to hold its labels.
-            lungs_key: Where the coarse lung mask is kept.
+            lungs_key: Where the coarse lung mask is kept; what is searched then stays in the meta too.
         """
         keys = ["image"] if label_key is None else ["image", label_key]
         modes: list[Mode] = ["linear", "nearest"]
         return [
-            RegionOfInterestd(keys, self.region, margin_mm=self.margin_mm, lungs_key=lungs_key, label_key=label_key),
+            RegionOfInterestd(
+                keys,
+                self.region,
+                margin_mm=self.margin_mm,
+                lungs_key=lungs_key,
+                label_key=label_key,
+                lattice=None if label_key is not None else self._lattice(),
+                searched=label_key is None,
+            ),
             ToNetworkGridd(keys, self.spacing_mm, orientation=self.orientation, mode=modes[: len(keys)]),
             HUWindowsd("image", self.windows, **self.scaling),
         ]
+
+    def _lattice(self) -> NetworkLattice | None:
+        if self.patches is None:
+            return None
+        patches = PatchLattice(patch_size=tuple(self.patches["patch_size"]), overlap=self.patches["overlap"])
+        return NetworkLattice(patches=patches, spacing_mm=self.spacing_mm, orientation=self.orientation)

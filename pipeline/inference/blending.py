@@ -35,18 +35,19 @@ class Blend:
         self.has_background = has_background
         self._begin = 0  # the plane that the sums begin at
         self._weights = weight.new_zeros((weight.shape[0], *self.shape[1:]))
+        self._weight_of_all = weight  # of all channels, in the order of the patches' memory
         self._sums: torch.Tensor | None = None
         self._result: torch.Tensor | None = None
 
     def add(self, place: Place, patch: torch.Tensor) -> None:
         """Adds a patch `(K, *patch_size)` at a place that does not lie before the last one's first plane."""
         if self._sums is None or self._result is None:
-            self._sums = self.weight.new_zeros((patch.shape[0], *self._weights.shape))
-            self._result = self.weight.new_empty((patch.shape[0], *self.shape), dtype=self.dtype)
+            self._begin_with(patch)
         self._finish_until(place[0].start)
-        inside = (slice(None), *place[1:])
-        self._sums[(slice(None), *inside)].addcmul_(patch, self.weight)
-        self._weights[inside] += self.weight
+        inside = place[1:]
+        sums: torch.Tensor = self._sums  # type: ignore[assignment]
+        sums[(slice(None), slice(None), *inside)].addcmul_(patch.to(sums.dtype), self._weight_of_all)
+        self._weights[(slice(None), *inside)] += self.weight
 
     def result(self) -> torch.Tensor:
         """The blended volume `(K, *shape)`.
@@ -59,6 +60,19 @@ class Blend:
             raise ValueError("no patch was blended")
         return self._result
 
+    def _begin_with(self, patch: torch.Tensor) -> None:
+        """Makes room for as many channels as a patch has, which lie in memory as the patch's do."""
+        channels = patch.shape[0]
+        last = channels > 1 and patch.stride(0) == 1
+        order = (3, 0, 1, 2) if last else (0, 1, 2, 3)
+
+        def room(*planes: int) -> torch.Tensor:
+            return self.weight.new_zeros((*planes, channels) if last else (channels, *planes)).permute(order)
+
+        self._sums = room(*self._weights.shape)
+        self._weight_of_all = room(*self.weight.shape).copy_(self.weight)
+        self._result = self.weight.new_empty((channels, *self.shape), dtype=self.dtype)
+
     def _finish_until(self, plane: int) -> None:
         if self._sums is None or self._result is None or plane <= self._begin:
             return
@@ -67,7 +81,10 @@ class Blend:
         planes = self._result[:, self._begin : plane]
         self._fill_outside(planes[:, done:])
         weights = self._weights[: planes.shape[1]][:done]
-        self._write(planes[:, :done], self._sums[:, : weights.shape[0]], weights)
+        if weights.any():
+            self._write(planes[:, :done], self._sums[:, : weights.shape[0]], weights)
+        else:
+            self._fill_outside(planes[:, :done])
         for ring in (self._sums, self._weights[None]):
             ring[:, :kept] = ring[:, depth - kept :].clone()
             ring[:, kept:] = 0

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from monai.data.utils import compute_importance_map
 from monai.utils import BlendMode
 from torch.nn import functional
 
+from pipeline.inference.backends import BackendName
 from pipeline.inference.blending import Blend
-from pipeline.inference.placement import covering, lattice
+from pipeline.inference.placement import Place, Placement, check_placement, places_in
 from pipeline.inference.precision import Precision
-from pipeline.inference.volume import Mask, Network, Progress, VolumeInferer
-from transforms.errors import SettingError
+from pipeline.inference.volume import Progress, Runner, VolumeInferer
+from transforms.grids import PatchLattice
+from transforms.grids.lattice import SIGMA_SHARE
 from transforms.grids.restoring import Activation
 
 
@@ -28,18 +29,22 @@ class PatchInferer(VolumeInferer):
     Args:
         patch_size: Voxels of a patch along x, y, z.
         overlap: Share of a patch that the next one covers again, in `[0, 1)`.
-        batch_size: See :class:`pipeline.inference.VolumeInferer`, as all that follow but `half` and `activation`.
+        batch_size: See :class:`pipeline.inference.VolumeInferer`, as all that follow but those named here.
         precision: Number format of the network.
         half: Give the logits as float16, in half the memory.
         device: Where the network runs.
         padding_value: Of voxels outside the volume.
-        within: Key of a mask in the volume's meta: as few patches as hold it are spread over it, and where none lies
-            is background.
+        backend: What computes the network.
+        within: Key of the volume's meta with a mask (a `MetaTensor` `(1, X, Y, Z)` on a grid with the same axes, such
+            as :class:`transforms.RegionOfInterestd` leaves). What lies outside may be left out as background. Without
+            such an entry all is searched.
+        placement: With a mask, `lattice` takes those patches of the whole volume that say something in the mask, so
+            that what they say there is the same; `fewest` spreads as few as hold the mask.
         activation: What the logits are made for; says what background is where no patch lies.
-        progress: Called with the number of patches done and the total after each batch.
+        progress: Called with the number of patches done and the total.
 
     Raises:
-        SettingError: When the overlap is not in `[0, 1)`, or the precision is unknown.
+        SettingError: When the overlap is not in `[0, 1)`, or a precision, backend or placement is unknown.
     """
 
     def __init__(
@@ -52,7 +57,9 @@ class PatchInferer(VolumeInferer):
         half: bool = False,
         device: torch.device | str | None = None,
         padding_value: float = 0.0,
+        backend: BackendName = "auto",
         within: str | None = None,
+        placement: Placement = "lattice",
         activation: Activation = "softmax",
         progress: Progress | None = None,
     ) -> None:
@@ -61,30 +68,26 @@ class PatchInferer(VolumeInferer):
             precision=precision,
             device=device,
             padding_value=padding_value,
-            within=within,
+            backend=backend,
             progress=progress,
         )
-        if not 0 <= overlap < 1:
-            raise SettingError(
-                "the overlap of patches cannot be used", where="overlap", found=overlap, expected="0 to below 1"
-            )
-        self.patch_size = tuple(int(size) for size in patch_size)
-        self.overlap = overlap
+        self.patches = PatchLattice(patch_size=tuple(int(size) for size in patch_size), overlap=overlap)
         self.half = half
+        self.within = within
+        self.placement = check_placement(placement)
         self.activation = activation
 
-    def _logits(self, volume: torch.Tensor, network: Network, mask: Mask | None) -> torch.Tensor:
-        shape = volume.shape[1:]
-        padding = [max(0, size - extent) for size, extent in zip(self.patch_size, shape, strict=True)]
+    def _logits(self, volume: torch.Tensor, run: Runner) -> torch.Tensor:
+        places = places_in(volume, self.patches, self.within, self.placement)
+        voxels, shape = volume.as_subclass(torch.Tensor), volume.shape[1:]
+        padding = [max(0, size - extent) for size, extent in zip(self.patches.patch_size, shape, strict=True)]
         if any(padding):
-            sides = [(pad // 2, pad - pad // 2) for pad in padding]
-            flat = [side for pair in reversed(sides) for side in pair]
-            volume = functional.pad(volume, flat, value=self.padding_value)
-            mask = None if mask is None else np.pad(mask, sides)
+            flat = [side for pad in reversed(padding) for side in (pad // 2, pad - pad // 2)]
+            voxels = functional.pad(voxels, flat, value=self.padding_value)
         inside = tuple(slice(pad // 2, pad // 2 + extent) for pad, extent in zip(padding, shape, strict=True))
-        return self._blend(volume, network, mask)[(slice(None), *inside)]
+        return self._blend(voxels, places, run)[(slice(None), *inside)]
 
-    def _blend(self, volume: torch.Tensor, network: Network, mask: Mask | None) -> torch.Tensor:
+    def _blend(self, volume: torch.Tensor, places: Sequence[Place], run: Runner) -> torch.Tensor:
         """Logits of a volume that is at least as large as a patch."""
         blend = Blend(
             volume.shape[1:],
@@ -92,20 +95,13 @@ class PatchInferer(VolumeInferer):
             dtype=torch.float16 if self.half else torch.float32,
             has_background=self.activation == "softmax",
         )
-        if mask is None or not mask.any():
-            places = lattice(volume.shape[1:], self.patch_size, self.overlap)
-        else:
-            places = covering(mask, self.patch_size, self.overlap)
-        for first in range(0, len(places), self.batch_size):
-            batch = places[first : first + self.batch_size]
-            logits = self._run(network, torch.stack([volume[(slice(None), *place)] for place in batch]), volume.device)
-            for place, patch in zip(batch, logits, strict=True):
-                blend.add(place, patch)
-            self._tell(first + self.batch_size, len(places))
+        parts = (volume[(slice(None), *place)] for place in places)
+        for place, logits in zip(places, run(parts, len(places)), strict=True):
+            blend.add(place, logits.to(volume.device))
         return blend.result()
 
     def _importance(self) -> torch.Tensor:
         """How much each voxel of a patch counts: a Gaussian with a sigma of an eighth of the patch, never zero."""
-        weight = compute_importance_map(self.patch_size, mode=BlendMode.GAUSSIAN, sigma_scale=0.125, device="cpu")
-        weight = weight.float()
+        size = self.patches.patch_size
+        weight = compute_importance_map(size, mode=BlendMode.GAUSSIAN, sigma_scale=SIGMA_SHARE, device="cpu").float()
         return weight.clamp_(min=max(float(weight[weight > 0].min()), 1e-3))

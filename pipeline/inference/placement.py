@@ -2,16 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from monai.data.meta_tensor import MetaTensor
+
+from transforms.errors import SettingError
+from transforms.grids import NETWORK_BOX, AxisMap, Grid, PatchLattice, resample
+from transforms.grids.lattice import Ranges
 
 Place = tuple[slice, slice, slice]
 """The box of a patch."""
 
+Placement = Literal["lattice", "fewest"]
+"""`lattice`: those patches of the whole volume that have a say; `fewest`: as few as hold the mask."""
+
 _Range = tuple[int, int]
+_Mask = npt.NDArray[np.bool_]
+
+
+def check_placement(placement: Placement) -> Placement:
+    """Makes sure that a name of :data:`Placement` is one, before any work is done.
+
+    Raises:
+        SettingError: When the name is unknown.
+    """
+    if placement not in get_args(Placement):
+        raise SettingError(
+            "the placement is unknown", where="placement", found=placement, expected=" or ".join(get_args(Placement))
+        )
+    return placement
+
+
+def places_in(volume: torch.Tensor, patches: PatchLattice, within: str | None, placement: Placement) -> list[Place]:
+    """The patches that search a volume, or what of it a mask in its meta names.
+
+    On the lattice, a part of a volume is searched as the whole would be, if it holds all patches that have a say in the
+    mask (:class:`transforms.RegionOfInterestd` crops so); else it is taken for a whole.
+
+    Args:
+        volume: `(C, X, Y, Z)`.
+        patches: Their size, their overlap, and where they lie on a whole volume.
+        within: Key of the meta with the mask; without it, or with an empty one, everything is searched.
+        placement: What to do with a mask.
+
+    Returns:
+        Places in the volume padded to at least a patch on both sides alike, in the order of x, y and z.
+    """
+    shape = tuple(max(extent, size) for extent, size in zip(volume.shape[1:], patches.patch_size, strict=True))
+    meta = getattr(volume, "meta", {})
+    found = meta.get(within)
+    mask = found if isinstance(found, MetaTensor) and bool(found.any()) else None
+    if mask is None:
+        return lattice(shape, patches.patch_size, patches.overlap)
+    if placement == "lattice":
+        start, whole = _part(volume, meta)
+        corners = patches.chosen(whole, _Hit(mask, volume, start))
+        moved = [[at - first for at, first in zip(corner, start, strict=True)] for corner in corners]
+        if all(_fits(corner, patches.patch_size, shape) for corner in moved):
+            return [_place(corner, patches.patch_size) for corner in moved]
+    return covering(_on_grid(mask, volume, shape), patches.patch_size, patches.overlap)
+
+
+def _part(volume: torch.Tensor, meta: Mapping[Any, Any]) -> tuple[list[int], list[int]]:
+    """Where a volume begins on the grid of the whole one, and that grid's shape."""
+    shape = list(volume.shape[1:])
+    box = meta.get(NETWORK_BOX)
+    if box is None or [stop - start for start, stop in zip(box["start"], box["stop"], strict=True)] != shape:
+        return [0, 0, 0], shape
+    return box["start"], box["shape"]
+
+
+class _Hit:
+    """Whether a mask on a coarse grid is set somewhere in a box of the fine one.
+
+    Args:
+        mask: `(1, X, Y, Z)`.
+        volume: On the fine grid.
+        start: Where the volume begins in the indices of the boxes.
+    """
+
+    def __init__(self, mask: MetaTensor, volume: torch.Tensor, start: Sequence[int]) -> None:
+        axis_map = AxisMap.between(Grid.of(mask), Grid.of(volume))  # type: ignore[arg-type]
+        self._mask = (mask[0].as_subclass(torch.Tensor).permute(axis_map.axes) > 0).cpu().numpy()
+        self._axes = list(zip(axis_map.scale, axis_map.offset, start, self._mask.shape, strict=True))
+
+    def __call__(self, ranges: Ranges) -> bool:
+        box = []
+        for (first, last), (scale, offset, start, extent) in zip(ranges, self._axes, strict=True):
+            ends = sorted(int(np.floor(scale * (at - start) + offset + 0.5)) for at in (first, last - 1))
+            box.append(slice(max(0, min(ends[0], extent - 1)), max(0, ends[1]) + 1))
+        return bool(self._mask[tuple(box)].any())
+
+
+def _fits(corner: Sequence[int], patch_size: Sequence[int], shape: Sequence[int]) -> bool:
+    return all(
+        start >= 0 and start + size <= extent for start, size, extent in zip(corner, patch_size, shape, strict=True)
+    )
+
+
+def _on_grid(mask: MetaTensor, volume: torch.Tensor, shape: Sequence[int]) -> _Mask:
+    """A mask on a volume's grid, padded to a shape on both sides alike."""
+    on_grid = resample(mask, Grid.of(mask), Grid.of(volume), mode="nearest")  # type: ignore[arg-type]
+    padding = [extent - size for extent, size in zip(shape, volume.shape[1:], strict=True)]
+    padded: _Mask = np.pad(on_grid[0].cpu().numpy() > 0, [(pad // 2, pad - pad // 2) for pad in padding])
+    return padded
 
 
 def lattice(shape: Sequence[int], patch_size: Sequence[int], overlap: float) -> list[Place]:
@@ -22,11 +121,7 @@ def lattice(shape: Sequence[int], patch_size: Sequence[int], overlap: float) -> 
         patch_size: Voxels of a patch.
         overlap: Share of a patch that the next one covers again, in `[0, 1)`.
     """
-    starts = []
-    for extent, size in zip(shape, patch_size, strict=True):
-        step = max(1, int(size * (1 - overlap)))
-        count = 1 if extent <= size else -(-(extent - size) // step) + 1
-        starts.append([min(index * step, extent - size) for index in range(count)])
+    starts = PatchLattice(patch_size=tuple(patch_size), overlap=overlap).starts(shape)
     return [_place(corner, patch_size) for corner in product(*starts)]
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
+from pipeline.inference.backends import BackendName
 from pipeline.inference.precision import Precision
-from pipeline.inference.volume import Mask, Network, Progress, VolumeInferer
+from pipeline.inference.volume import Progress, Runner, VolumeInferer
 from transforms.errors import SettingError
 from transforms.slabs import axial_slabs, check_slices
 
@@ -29,10 +30,11 @@ class SlabInferer(VolumeInferer):
         precision: Number format of the network.
         device: Where the network runs.
         padding_value: Of pixels outside the slice.
-        progress: Called with the number of slices done and the total after each batch.
+        backend: What computes the network.
+        progress: Called with the number of slices done and the total.
 
     Raises:
-        SettingError: When `slices` is even or not positive, or the precision is unknown.
+        SettingError: When `slices` is even or not positive, or the precision or backend is unknown.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class SlabInferer(VolumeInferer):
         precision: Precision = "auto",
         device: torch.device | str | None = None,
         padding_value: float = 0.0,
+        backend: BackendName = "auto",
         progress: Progress | None = None,
     ) -> None:
         super().__init__(
@@ -52,7 +55,7 @@ class SlabInferer(VolumeInferer):
             precision=precision,
             device=device,
             padding_value=padding_value,
-            within=None,
+            backend=backend,
             progress=progress,
         )
         self.slices = check_slices(slices)
@@ -61,23 +64,22 @@ class SlabInferer(VolumeInferer):
             raise SettingError("slices cannot be padded to such a multiple", where="multiple_of", found=multiple_of)
         self.multiple_of = multiple_of
 
-    def _logits(self, volume: torch.Tensor, network: Network, mask: Mask | None) -> torch.Tensor:
+    def _logits(self, volume: torch.Tensor, run: Runner) -> torch.Tensor:
         width, height, depth = volume.shape[1:]
+        if depth == 0:
+            raise SettingError("a volume without slices cannot be segmented", found=tuple(volume.shape))
         left, right = self._padding(width, self.patch_size[0])
         below, above = self._padding(height, self.patch_size[1])
+        inside = (slice(None), slice(left, left + width), slice(below, below + height))
+        slabs = axial_slabs(volume.as_subclass(torch.Tensor), self.slices)
         pads = (below, above, left, right)
-        inside = (..., slice(left, left + width), slice(below, below + height))
-        slabs = axial_slabs(volume, self.slices)
-        total: torch.Tensor | None = None
-        for first in range(0, depth, self.batch_size):
-            batch = functional.pad(slabs[first : first + self.batch_size].flatten(1, 2), pads, value=self.padding_value)
-            logits = self._run(network, batch, volume.device)[inside]
-            if total is None:
-                total = volume.new_empty((depth, *logits.shape[1:]), dtype=torch.float32)
-            total[first : first + self.batch_size] = logits
-            self._tell(first + self.batch_size, depth)
-        if total is None:
-            raise SettingError("a volume without slices cannot be segmented", found=tuple(volume.shape))
+        parts = (functional.pad(slab.flatten(0, 1), pads, value=self.padding_value) for slab in slabs)
+        kept = (logits[inside].to(volume.device, torch.float32) for logits in run(parts, depth))
+        first = next(kept)
+        total = torch.empty((depth, *first.shape), device=volume.device)
+        total[0] = first
+        for at, logits in enumerate(kept, start=1):
+            total[at] = logits
         return total.permute(1, 2, 3, 0)
 
     def _padding(self, extent: int, least: int) -> tuple[int, int]:

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from monai.data.meta_tensor import MetaTensor
 from monai.inferers import Inferer
 
-from pipeline.inference.precision import Precision, autocast, check_precision
-from transforms.grids import Grid, resample
+from pipeline.inference.backends import BackendName, check_backend
+from pipeline.inference.compiling import CompiledNetworks
+from pipeline.inference.precision import Precision, check_precision, resolve
+from pipeline.inference.running import in_batches, in_threads
+
+logger = logging.getLogger(__name__)
 
 Network = Callable[..., torch.Tensor]
-Mask = npt.NDArray[np.bool_]
+Runner = Callable[[Iterable[torch.Tensor], int], Iterator[torch.Tensor]]
+"""From parts `(C, ...)` of one shape, and how many there are, to their logits `(K, ...)`, in order."""
 Progress = Callable[[int, int], None]
 
 
 class VolumeInferer(Inferer):
     """One interface for 3D and 2.5D: volumes in, logits on the same grid out, a few parts at a time.
 
+    Where the network runs on another device, the volume is brought there once, and the logits stay there. When that is
+    more than its memory holds, fewer parts go through at a time, and then the logits come back to the volume; a warning
+    says so.
+
     Args:
         batch_size: Parts (patches, slabs) that go through the network at a time.
-        precision: Number format of the network (:data:`pipeline.inference.Precision`); logits are float32.
-        device: Where the network runs; by default where the input is. The volume itself stays where it is.
+        precision: Number format of the network (:data:`pipeline.inference.Precision`).
+        device: Where the network runs; by default where the input is.
         padding_value: Of voxels outside the volume: 0 is air after scaling to 0..1.
-        within: Key of the volume's meta with a mask (a `MetaTensor` `(1, X, Y, Z)` on a grid with the same axes, such
-            as :class:`transforms.RegionOfInterestd` leaves): what lies outside may be left out as background.
-            Without such an entry, and for several volumes at once, all is searched.
-        progress: Called with the number of parts done and the total after each batch.
+        backend: What computes the network (:data:`pipeline.inference.backends.BackendName`).
+        progress: Called with the number of parts done and the total.
 
     Raises:
-        SettingError: When the precision is unknown.
+        SettingError: When the precision or the backend is unknown.
     """
 
     def __init__(
@@ -44,7 +51,7 @@ class VolumeInferer(Inferer):
         precision: Precision,
         device: torch.device | str | None,
         padding_value: float,
-        within: str | None,
+        backend: BackendName,
         progress: Progress | None,
     ) -> None:
         super().__init__()
@@ -52,8 +59,9 @@ class VolumeInferer(Inferer):
         self.precision = check_precision(precision)
         self.device = None if device is None else torch.device(device)
         self.padding_value = padding_value
-        self.within = within
+        self.backend = check_backend(backend)
         self.progress = progress
+        self._compiled = CompiledNetworks()
 
     def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Logits of volumes.
@@ -61,40 +69,61 @@ class VolumeInferer(Inferer):
         Args:
             inputs: `(B, C, X, Y, Z)`, a `MetaTensor` or a tensor.
             network: Takes the parts that the inferer makes.
-            args: Passed to the network.
-            kwargs: Passed to the network.
+            args: Passed to the network, which then is computed as it is.
+            kwargs: Passed to the network, which then is computed as it is.
 
         Returns:
-            `(B, K, X, Y, Z)` float32 where the input is, with its meta.
+            `(B, K, X, Y, Z)` with the input's meta, where the network runs.
         """
-        plain, mask = inputs.as_subclass(torch.Tensor), self._mask(inputs)
+        if args or kwargs:
+            network = partial(_called, network, args, kwargs)
         with torch.no_grad():
-            volumes = [self._logits(volume, lambda part: network(part, *args, **kwargs), mask) for volume in plain]
+            volumes = [self._one(inputs[index], network) for index in range(len(inputs))]
         logits = volumes[0][None] if len(volumes) == 1 else torch.stack(volumes)
         return MetaTensor(logits, meta=inputs.meta) if isinstance(inputs, MetaTensor) else logits
 
     @abstractmethod
-    def _logits(self, volume: torch.Tensor, network: Network, mask: Mask | None) -> torch.Tensor:
-        """Logits `(K, X, Y, Z)` of one volume `(C, X, Y, Z)`, at least where the mask is set."""
+    def _logits(self, volume: torch.Tensor, run: Runner) -> torch.Tensor:
+        """Logits `(K, X, Y, Z)` of one volume `(C, X, Y, Z)`, which may be a `MetaTensor`."""
 
-    def _mask(self, inputs: torch.Tensor) -> Mask | None:
-        """The mask that the volume brings along, on its grid; `None` for all."""
-        found = getattr(inputs, "meta", {}).get(self.within)
-        if not isinstance(found, MetaTensor) or not isinstance(inputs, MetaTensor) or len(inputs) != 1:
-            return None
-        x, y, z = inputs.shape[2:]
-        grid = Grid(shape=(x, y, z), affine=inputs.affine.numpy())
-        on_grid = resample(found, Grid.of(found), grid, mode="nearest")
-        mask: Mask = on_grid[0].cpu().numpy() > 0
-        return mask
+    def _one(self, volume: torch.Tensor, network: Network) -> torch.Tensor:
+        device = volume.device if self.device is None else self.device
+        run = partial(self._run, network, device, volume.shape[0])
+        if device != volume.device:
+            try:
+                return self._logits(volume.to(device), run)
+            except torch.OutOfMemoryError:
+                logger.warning("out of memory on %s: the logits are gathered on %s instead", device, volume.device)
+                if device.type == "cuda":
+                    torch.cuda.empty_cache()
+        return self._logits(volume, run)
 
-    def _run(self, network: Network, parts: torch.Tensor, home: torch.device) -> torch.Tensor:
-        """A batch of parts through the network, its logits back home as float32."""
-        device = home if self.device is None else self.device
-        with torch.inference_mode(), autocast(self.precision, device):
-            logits = network(parts.to(device))
-        return logits.to(home, torch.float32)
+    def _run(
+        self, network: Network, device: torch.device, channels: int, parts: Iterable[torch.Tensor], total: int
+    ) -> Iterator[torch.Tensor]:
+        """Parts through the network; tells how far it is."""
+        waiting = iter(parts)
+        first = next(waiting, None)
+        if first is None:
+            return
+        backend, run = self._compiled(
+            self.backend, network, device, resolve(self.precision, device), tuple(first.shape)
+        )
+        chain = _chained(first, waiting)
+        if backend.concurrent:
+            logits = in_threads(run, chain, torch.get_num_threads())
+        else:
+            logits = in_batches(run, chain, self.batch_size, device)
+        for done, part in enumerate(logits, start=1):
+            if self.progress is not None:
+                self.progress(done, total)
+            yield part
 
-    def _tell(self, done: int, total: int) -> None:
-        if self.progress is not None:
-            self.progress(min(done, total), total)
+
+def _chained(first: torch.Tensor, rest: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
+    yield first
+    yield from rest
+
+
+def _called(network: Network, args: tuple[Any, ...], kwargs: dict[str, Any], parts: torch.Tensor) -> torch.Tensor:
+    return network(parts, *args, **kwargs)

@@ -1,14 +1,19 @@
 """Native grid to network grid and back: orientation, crop and spacing in one separable resampling."""
 
 from transforms.grids.grid import AxisMap, Grid
-from transforms.grids.network_grid import ToNetworkGridd, network_grid
-from transforms.grids.region import RegionOfInterestd
+from transforms.grids.lattice import NetworkLattice, PatchLattice
+from transforms.grids.network_grid import NETWORK_BOX, ToNetworkGridd, network_grid
+from transforms.grids.region import SEARCHED, RegionOfInterestd
 from transforms.grids.resampling import resample
 from transforms.grids.restoring import RestoreLabelMapd, restore_label_map, restore_mask
 
 __all__ = [
+    "NETWORK_BOX",
+    "SEARCHED",
     "AxisMap",
     "Grid",
+    "NetworkLattice",
+    "PatchLattice",
     "RegionOfInterestd",
     "RestoreLabelMapd",
     "ToNetworkGridd",

@@ -12,8 +12,18 @@ from monai.transforms import MapTransform
 from monai.utils import ensure_tuple_rep
 
 from transforms.errors import SettingError
-from transforms.grids.grid import Grid, placed
+from transforms.grids.grid import AxisMap, Grid, placed
 from transforms.grids.resampling import Mode, resample
+
+UNCROPPED = "uncropped"
+"""Key of the meta with the shape and affine of the volume that another one was cropped from."""
+
+NETWORK_BOX = "network_box"
+"""Key of the meta that says which part of the whole volume's network grid a volume is: `start`, `stop`, `shape`."""
+
+ON_EDGE = 1e-2
+"""How far outside the outermost centres, in network voxels, a network voxel still lies within: rounding, or the last
+voxel of MONAI's grid, which may lie a little beyond the volume."""
 
 
 def network_grid(grid: Grid, spacing_mm: Sequence[float | None], orientation: str = "RAS") -> Grid:
@@ -40,6 +50,27 @@ def network_grid(grid: Grid, spacing_mm: Sequence[float | None], orientation: st
     return Grid(shape=(x, y, z), affine=affine)
 
 
+def network_part(grid: Grid, whole: Grid) -> tuple[Grid, tuple[int, ...]]:
+    """The part of a network grid whose voxels lie within a smaller grid, and where it begins.
+
+    Args:
+        grid: What there is, with the same axes.
+        whole: The network grid.
+
+    Returns:
+        All of the network grid where nothing of it lies within.
+    """
+    onto = AxisMap.between(whole, grid)
+    start, stop = [0, 0, 0], list(whole.shape)
+    for axis, network_axis in enumerate(onto.axes):
+        ends = sorted(onto.scale[axis] * at + onto.offset[axis] for at in (0, grid.shape[axis] - 1))
+        start[network_axis] = max(0, int(np.ceil(ends[0] - ON_EDGE)))
+        stop[network_axis] = min(whole.shape[network_axis], int(np.floor(ends[1] + ON_EDGE)) + 1)
+    if any(first >= last for first, last in zip(start, stop, strict=True)):
+        return whole, (0, 0, 0)
+    return whole.cropped(start, stop), tuple(start)
+
+
 def _check(spacing_mm: Sequence[float | None], orientation: str) -> None:
     if len(spacing_mm) != 3 or any(spacing is not None and not 0.01 <= spacing <= 100 for spacing in spacing_mm):
         raise SettingError(
@@ -61,6 +92,9 @@ def _check(spacing_mm: Sequence[float | None], orientation: str) -> None:
 
 class ToNetworkGridd(MapTransform):
     """Brings volumes and label maps to the network grid, orientation and spacing in one resampling.
+
+    A volume that :class:`transforms.RegionOfInterestd` cropped gets a part of the grid that the whole one would have,
+    so that its voxels lie where they would lie without cropping; its meta says which part.
 
     Args:
         keys: Channel-first `MetaTensor`s `(C, X, Y, Z)`.
@@ -91,7 +125,13 @@ class ToNetworkGridd(MapTransform):
         for key, mode in self.key_iterator(moved, self.mode):
             volume: MetaTensor = moved[key]
             source = Grid.of(volume)
-            target = network_grid(source, self.spacing_mm, self.orientation)
+            meta = dict(volume.meta)
+            uncropped = meta.pop(UNCROPPED, None)
+            whole_source = source if uncropped is None else Grid(shape=uncropped["shape"], affine=uncropped["affine"])
+            whole = network_grid(whole_source, self.spacing_mm, self.orientation)
+            target, start = (whole, (0, 0, 0)) if uncropped is None else network_part(source, whole)
+            stop = [first + size for first, size in zip(start, target.shape, strict=True)]
+            meta[NETWORK_BOX] = {"start": list(start), "stop": stop, "shape": list(whole.shape)}
             voxels = resample(volume, source, target, mode=mode).contiguous()
-            moved[key] = placed(voxels, target.affine, volume.meta)
+            moved[key] = placed(voxels, target.affine, meta)
         return moved

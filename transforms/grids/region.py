@@ -16,12 +16,17 @@ from scipy import ndimage
 
 from transforms.anatomy.body import body_mask
 from transforms.anatomy.lungs import lung_masks
+from transforms.anatomy.morphology import dilated
 from transforms.errors import SettingError
 from transforms.grids.grid import AxisMap, Grid, placed
-from transforms.grids.network_grid import network_grid
+from transforms.grids.lattice import NetworkLattice
+from transforms.grids.network_grid import UNCROPPED, network_grid
 from transforms.grids.resampling import resample
 
 logger = logging.getLogger(__name__)
+
+SEARCHED = "searched"
+"""Key of the meta with the coarse mask of what is searched: the region and its margin."""
 
 Region = Literal["lungs", "body", "all"]
 Box = tuple[tuple[int, ...], tuple[int, ...]]
@@ -45,6 +50,9 @@ class RegionOfInterestd(MapTransform):
             all zero where none were found); `None` leaves it out.
         label_key: A label map, one of the keys: the box is widened to hold its labels, so that nothing that is to be
             learned is cropped away.
+        lattice: Patches of the network that will look: the box is widened to hold all that have a say in it, so that
+            they see what they would see of the whole volume.
+        searched: Whether the meta gets the mask itself, with its margin, under :data:`SEARCHED`.
         allow_missing_keys: Passes over keys that are not there.
     """
 
@@ -56,6 +64,8 @@ class RegionOfInterestd(MapTransform):
         margin_mm: float = 20.0,
         lungs_key: str | None = "lungs",
         label_key: str | None = None,
+        lattice: NetworkLattice | None = None,
+        searched: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -67,6 +77,8 @@ class RegionOfInterestd(MapTransform):
         self.margin_mm = margin_mm
         self.lungs_key = lungs_key
         self.label_key = label_key
+        self.lattice = lattice
+        self.searched = searched
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Returns the dictionary with the volumes cropped (views, no copies) and their affines moved."""
@@ -83,9 +95,14 @@ class RegionOfInterestd(MapTransform):
             if wide != (start, stop):
                 findings.append(f"labels lie outside of the {region}: the box was widened to hold them")
                 start, stop = wide
+        if self.lattice is not None:
+            start, stop = self.lattice.around(start, stop, grid)
         for finding in findings:
             logger.warning("%s: %s", image.meta.get("filename_or_obj", "volume"), finding)
-        notes = {"region": region, "findings": [*image.meta.get("findings", []), *findings]}
+        notes: dict[str, Any] = {"region": region, "findings": [*image.meta.get("findings", []), *findings]}
+        if self.searched and mask is not None:
+            near = dilated(mask, self.margin_mm, coarse.spacing_mm.tolist())
+            notes[SEARCHED] = MetaTensor(torch.from_numpy(near)[None], affine=torch.from_numpy(coarse.affine))
         for key in self.key_iterator(found):
             found[key] = _cropped(found[key], start, stop, notes if key == first else {})
         if self.lungs_key is not None:
@@ -145,7 +162,9 @@ def _holding(label: torch.Tensor, start: tuple[int, ...], stop: tuple[int, ...])
 
 
 def _cropped(volume: MetaTensor, start: tuple[int, ...], stop: tuple[int, ...], notes: dict[str, Any]) -> MetaTensor:
-    affine = Grid.of(volume).cropped(start, stop).affine
+    grid = Grid.of(volume)
+    affine = grid.cropped(start, stop).affine
+    notes = notes | {UNCROPPED: {"shape": grid.shape, "affine": grid.affine}}
     box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
     voxels = volume.as_subclass(torch.Tensor)[(slice(None), *box)]
     return placed(voxels, affine, dict(volume.meta) | notes)

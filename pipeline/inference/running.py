@@ -1,0 +1,102 @@
+"""Parts of a volume through a network in their order: in batches, or a part a thread."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+
+import torch
+
+from pipeline.inference.allocation import keep_memory
+from pipeline.inference.backends import Compiled
+
+logger = logging.getLogger(__name__)
+
+
+def in_batches(
+    run: Compiled, parts: Iterable[torch.Tensor], batch_size: int, device: torch.device
+) -> Iterator[torch.Tensor]:
+    """Logits of parts, several at a time; where memory of the device runs out, half as many.
+
+    Args:
+        run: The network.
+        parts: Each `(C, ...)`, all of one shape.
+        batch_size: Parts at a time, at most.
+        device: Where the network runs.
+
+    Yields:
+        `(K, ...)` of each part, in their order.
+
+    Raises:
+        torch.OutOfMemoryError: When one part alone is too much.
+    """
+    waiting = iter(parts)
+    batch = list(islice(waiting, batch_size))
+    while batch:
+        try:
+            with torch.inference_mode():
+                logits = run(torch.stack(batch[:batch_size]).to(device))
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+            batch_size = max(1, min(batch_size, len(batch)) // 2)
+            _free(device)
+            logger.warning("out of memory on %s: %d patches at a time from now on", device, batch_size)
+            continue
+        yield from logits
+        batch = batch[batch_size:] or list(islice(waiting, batch_size))
+
+
+def in_threads(run: Compiled, parts: Iterable[torch.Tensor], threads: int) -> Iterator[torch.Tensor]:
+    """Logits of parts, each computed by one thread of its own.
+
+    Threads that wait for each other at the end of every layer lose more than they gain once anything else runs on the
+    machine; threads with a part of their own never wait.
+
+    Args:
+        run: The network; may be called by several threads.
+        parts: Each `(C, ...)`.
+        threads: How many parts are computed at a time.
+
+    Yields:
+        `(K, ...)` of each part, in their order.
+    """
+    keep_memory()
+    waiting = iter(parts)
+    # One thread each, also for what the caller does with the logits meanwhile.
+    with _intra_op_threads(1), ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        running: deque[Future[torch.Tensor]] = deque()
+        try:
+            for part in waiting:
+                running.append(pool.submit(_one, run, part))
+                if len(running) > threads:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def _one(run: Compiled, part: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        return run(part[None])[0]
+
+
+@contextmanager
+def _intra_op_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _free(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
