@@ -17,8 +17,8 @@ from monai.data.meta_tensor import MetaTensor
 
 from pipeline.export.dicom.options import SegOptions
 from pipeline.export.files import cannot_write, make_folder, sweep
-from pipeline.export.kinds import DEFAULT_KINDS, RESULT_KINDS, CaseContent, check_kinds
-from pipeline.export.measurements import Measurements, measure
+from pipeline.export.kinds import DEFAULT_KINDS, RESULT_KINDS, CaseContent, check_kinds, need_measurements
+from pipeline.export.measurements import Measurements, measure, volumes_alone
 from pipeline.export.provenance import (
     PROVENANCE_FILE,
     BundleIdentity,
@@ -128,7 +128,7 @@ def write_case(
     told, _ = _write_kinds(target, late, replace(content, record=record))
     seconds["write"] = time.perf_counter() - begun
     files = [file for kind in kinds for file in RESULT_KINDS[kind].files if file in {*files, *told}]
-    row = done_row(content.measurements, seconds=sum(seconds.values()))
+    row = done_row(content.measurements, seconds=sum(seconds.values()), whole=need_measurements(kinds))
     write_provenance(target, completed(record, stages=seconds, files=files, tables={CASES_TABLE: [row]}))
     return CaseResult(
         folder=target,
@@ -154,7 +154,8 @@ def case_content(
         classes: Class name to label value.
         bundle: The bundle that was run.
         seg: Settings of the DICOM SEG; the usual where None.
-        kinds: The kinds of results that are asked for.
+        kinds: The kinds of results that are asked for. Where none of them tells of the lungs or of measurements, the
+            lungs are not looked for, and of the classes the volumes alone are measured.
         restore: Brings a coarse lung mask to the native grid; by default the lungs are found there anew, and the coarse
             mask is interpolated only where that fails.
 
@@ -168,17 +169,21 @@ def case_content(
     affine = _affine(native)
     _check_grid(data["case"], native, pred)
     hu, label_map = _array(native)[0], _array(pred)[0].astype(np.uint8, copy=False)
-    lungs = _native_lungs(data.get("lungs"), hu, affine, restore)
+    measured = not kinds or need_measurements(kinds)
+    lungs = _native_lungs(data.get("lungs"), hu, affine, restore) if measured else None
+    case = str(data["case"])
     probabilities = data.get("probabilities")
     return CaseContent(
-        case=str(data["case"]),
+        case=case,
         hu=hu,
         label_map=label_map,
         lungs=lungs,
         probabilities=None if probabilities is None else _array(probabilities),
         affine=affine,
         classes=classes,
-        measurements=measure(label_map, hu, lungs, affine, classes, case=str(data["case"])),
+        measurements=measure(label_map, hu, lungs, affine, classes, case=case)
+        if measured
+        else volumes_alone(label_map, affine, classes, case=case),
         meta={**native.meta, **_region(data.get("image"))},
         bundle=bundle,
         seg_options=seg or SegOptions(),

@@ -43,9 +43,17 @@ def count_classes(label_map: Array, hu: Array, classes: Mapping[str, int], slice
     Returns:
         Class name to counts, in the order of the label values.
     """
-    boxes = ndimage.find_objects(label_map, max_label=max(1, *classes.values()))
+    boxes = _boxes(label_map, max(1, *classes.values()))
     foreground = sorted((value, name) for name, value in classes.items() if value != 0)
     return {name: _count(label_map, hu, value, boxes[value - 1], slice_axis) for value, name in foreground}
+
+
+def _boxes(label_map: Array, highest: int) -> list[tuple[slice, ...] | None]:
+    """The bounding box of each value, found in the order of memory: across it, each voxel is a cache miss."""
+    order = sorted(range(label_map.ndim), key=lambda axis: -abs(label_map.strides[axis]))
+    found = ndimage.find_objects(label_map.transpose(order), max_label=highest)
+    back = [order.index(axis) for axis in range(label_map.ndim)]
+    return [None if box is None else tuple(box[axis] for axis in back) for box in found]
 
 
 def slice_axis_of(affine: npt.NDArray[np.float64]) -> int:

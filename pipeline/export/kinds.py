@@ -80,6 +80,8 @@ class ResultKind:
         fits: Tells whether this case can have them (lungs were found, the input was DICOM).
         why_not: Says as a finding why a case cannot have them; nothing where that goes without saying.
         needs_record: Tells of the case's provenance, and is written once that is known.
+        needs_measurements: Tells of the lungs or of what was measured; where no kind does, nothing is measured, which
+            takes longer than all else.
     """
 
     files: tuple[str, ...]
@@ -87,6 +89,16 @@ class ResultKind:
     fits: Callable[[CaseContent], bool] = lambda content: True
     why_not: Callable[[CaseContent], str] = lambda content: ""
     needs_record: bool = False
+    needs_measurements: bool = True
+
+
+def need_measurements(kinds: Iterable[str]) -> bool:
+    """Tell whether any of these kinds tells of the lungs or of what is measured.
+
+    Args:
+        kinds: Names of kinds.
+    """
+    return any(RESULT_KINDS[kind].needs_measurements for kind in kinds)
 
 
 def check_kinds(write: Iterable[str]) -> tuple[str, ...]:
@@ -190,13 +202,13 @@ def _why_no_dicom(content: CaseContent) -> str:
 
 #: Name to kind, in the order of writing. A new kind is one more entry.
 RESULT_KINDS: dict[str, ResultKind] = {
-    "nifti": ResultKind(files=("labels.nii.gz",), write=_write_labels),
+    "nifti": ResultKind(files=("labels.nii.gz",), write=_write_labels, needs_measurements=False),
     "lungs": ResultKind(files=("lungs.nii.gz",), write=_write_lungs, fits=lambda content: content.lungs is not None),
     "measurements": ResultKind(files=("measurements.json",), write=_write_measurements),
     "seg": ResultKind(files=("labels.seg.dcm",), write=_write_seg, fits=_is_dicom, why_not=_why_no_dicom),
     "sr": ResultKind(files=("measurements.sr.dcm",), write=_write_sr, fits=_is_dicom, why_not=_why_no_dicom),
     "report": ResultKind(files=("preview.png", "report.html"), write=_write_report, needs_record=True),
-    "probabilities": ResultKind(files=("probabilities.nii.gz",), write=_write_probabilities),
+    "probabilities": ResultKind(files=("probabilities.nii.gz",), write=_write_probabilities, needs_measurements=False),
 }
 
 #: What is written when nothing is said.

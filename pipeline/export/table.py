@@ -96,27 +96,34 @@ class CaseTable:
             )
 
 
-def done_row(measurements: Measurements, *, seconds: float) -> dict[str, CellValue]:
+def done_row(measurements: Measurements, *, seconds: float, whole: bool = True) -> dict[str, CellValue]:
     """Make the row of a case that was done.
 
     Args:
         measurements: The case's numbers.
         seconds: How long it took.
+        whole: Whether all was measured; else there are the volumes of the classes alone.
 
     Returns:
         Column to value: the first columns, the lungs, the involvement, the severity's score, the volume of each class
         in millilitres, and then the other figures that are one number; docs/measurements.md lists them.
     """
     severity = measurements.severity
-    return {
+    first: dict[str, CellValue] = {
         "case": measurements.case,
         "status": "done",
         "error": "",
         "seconds": round(seconds, 3),
+    }
+    volumes = _by_lesion(measurements, "_ml", lambda lesion: lesion.volume_ml)
+    if not whole:
+        return {**first, **volumes}
+    return {
+        **first,
         "lung_volume_ml": measurements.lung_volume_ml.total,
         "percent_of_lung_involved": measurements.percent_of_lung_involved,
         "severity": None if severity is None else severity.score,
-        **_by_lesion(measurements, "_ml", lambda lesion: lesion.volume_ml),
+        **volumes,
         **_more(measurements),
     }
 
