@@ -45,8 +45,9 @@ def prepared(region, patches, volume):
 
 
 @pytest.mark.parametrize("flipped", [False, True])
-@pytest.mark.parametrize("overlap", [0.25, 0.5])
-def test_a_region_says_what_the_whole_volume_says(flipped, overlap):
+@pytest.mark.parametrize(("overlap", "min_share"), [(0.25, 0.02), (0.5, 0.02), (0.5, 1e-9)])
+def test_a_region_says_what_the_whole_volume_says(flipped, overlap, min_share, monkeypatch):
+    monkeypatch.setattr("transforms.grids.lattice.MIN_SHARE", min_share)
     patches = {"patch_size": SIZE, "overlap": overlap}
     volume = chest(flipped=flipped)
     part, whole = prepared("lungs", patches, volume), prepared("all", None, volume)
@@ -69,9 +70,11 @@ def test_a_region_says_what_the_whole_volume_says(flipped, overlap):
     mask = part.meta[SEARCHED]
     lungs = resample(mask, Grid.of(mask), Grid.of(part), mode="nearest")[0]
     assert lungs.sum() > 500
-    # Patches that hardly weigh are left out: a few hundredths of what differs between patches.
-    assert ((found - expected)[:, lungs].abs().max() / expected.std()) < 0.1
-    assert ((found - expected)[:, lungs].abs().mean() / expected.std()) < 0.005
+    error = (found - expected)[:, lungs].abs() / expected.std()
+    if min_share < 0.01:
+        assert error.max() < 0.02  # resampled from a crop, voxels differ in the fourth decimal
+    assert error.mean() < 0.005  # patches that hardly weigh are left out
+    assert (found.argmax(0) == expected.argmax(0))[lungs].float().mean() > 0.995
     assert seen[0] < len(lattice(whole.shape[1:], SIZE, overlap))
 
 
