@@ -5,7 +5,10 @@
 STUDY is a NIfTI file or a folder with one DICOM series. Each contestant works in a process of its own, which has
 segmented a small volume before: imports do not count. Printed are the median seconds of all and of each stage, the peak
 of the process's memory, and how far the label map is that of stock MONAI. `whole_process` is the time of the process
-with its imports and the small volume.
+with its imports and the small volume. `patches` is how many parts went through the network, `network_over_bare` the
+seconds of that stage over those that the network alone takes for as many parts in memory.
+
+With `--slices` the study is first made longer: repeated along its last axis, mirrored every other time.
 """
 
 from __future__ import annotations
@@ -18,105 +21,13 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from contest import machine, say
-
-BUNDLE = Path(__file__).parents[1] / "bundles" / "ct_lesion_segmentation"
-STOCK = "stock MONAI"
-CLASSES = 4
-SPACING_MM = (1.5, 1.5, 1.5)
-PATCH = (96, 96, 96)
-
-_Segment = Callable[[Path, Path], dict[str, float]]  # study and output folder to seconds by stage
-
-
-def stock_monai(device: str) -> _Segment:
-    """MONAI's transforms, sliding windows, `Invertd` and `SaveImaged` with the defaults that bundles have."""
-    import torch
-    from monai import transforms as mt
-    from monai.inferers import SlidingWindowInferer
-    from monai.networks.nets import UNet
-
-    network = UNet(
-        spatial_dims=3, in_channels=1, out_channels=CLASSES, channels=(16, 32, 64, 128, 256), strides=(2,) * 4,
-        num_res_units=2, norm="instance",
-    )  # fmt: skip
-    network.load_state_dict(torch.load(BUNDLE / "models" / "model.pt", weights_only=True))
-    network = network.eval().to(device)
-    inferer = SlidingWindowInferer(PATCH, sw_batch_size=4, overlap=0.5, mode="gaussian")
-    before = mt.Compose(
-        [
-            mt.LoadImaged("image"),
-            mt.EnsureChannelFirstd("image"),
-            mt.Orientationd("image", axcodes="RAS", labels=None),
-            mt.Spacingd("image", pixdim=SPACING_MM, mode="bilinear"),
-            mt.ScaleIntensityRanged("image", -1000, 300, 0, 1, clip=True),
-            mt.EnsureTyped("image", device=device),
-        ]
-    )
-
-    def segment(study: Path, output: Path) -> dict[str, float]:
-        save = {"output_dir": output, "output_postfix": "labels", "separate_folder": False, "print_log": False}
-        after = mt.Compose(
-            [
-                mt.Activationsd("pred", softmax=True),
-                mt.Invertd("pred", transform=before, orig_keys="image", nearest_interp=False, to_tensor=True),
-                mt.AsDiscreted("pred", argmax=True),
-                mt.SaveImaged("pred", output_dtype="uint8", **save),
-            ]
-        )
-        marks = [time.perf_counter()]
-        data = before({"image": str(study)})
-        marks.append(time.perf_counter())
-        with torch.no_grad():
-            data["pred"] = inferer(data["image"][None], network)[0]
-        if device != "cpu":
-            torch.cuda.synchronize()
-        marks.append(time.perf_counter())
-        after(data)
-        marks.append(time.perf_counter())
-        stages = [end - start for start, end in pairwise(marks)]
-        return dict(zip(("read", "network", "restore and write"), stages, strict=True))
-
-    return segment
-
-
-def ctvol(mode: str, *overlays: str) -> Callable[[str], _Segment]:
-    """The bundle, which writes the label map alone."""
-
-    def prepare(device: str) -> _Segment:
-        from pipeline.bundle import run_workflow
-
-        def segment(study: Path, output: Path) -> dict[str, float]:
-            keys = {"dataset_dir": str(study), "output_dir": str(output), "mode": mode, "write": ["nifti"]}
-            begun = time.perf_counter()
-            run_workflow(BUNDLE, ["inference.yaml", *overlays], device=device, **keys)
-            seconds = time.perf_counter() - begun
-            (provenance,) = output.glob("*/provenance.json")
-            stages: dict[str, float] = json.loads(provenance.read_text())["seconds"]
-            merged = {
-                "read": stages["read"],
-                "network": stages["network"],
-                "restore and write": stages["restore"] + stages["write"],
-            }
-            return {**merged, "start": seconds - sum(merged.values())}
-
-        return segment
-
-    return prepare
-
-
-CONTESTANTS: dict[str, Callable[[str], _Segment]] = {
-    STOCK: stock_monai,
-    "ctvol fast": ctvol("fast"),
-    "ctvol exact": ctvol("exact"),
-    "ctvol 2.5D": ctvol("fast", "unet_2_5d.yaml"),
-}
+from whole_ct_contestants import CLASSES, CONTESTANTS, STOCK, bare_seconds, counted_parts
 
 
 def main() -> None:
@@ -127,6 +38,8 @@ def main() -> None:
         return
     say(benchmark="whole_ct", device=given.device, threads=given.threads, **machine("torch", "monai", "numpy"))
     with tempfile.TemporaryDirectory(prefix="ctvol-benchmark-") as folder:
+        if given.slices:
+            given.study = str(_lengthened(given.study, Path(folder) / "long.nii.gz", given.slices))
         small = Path(folder) / "small.nii.gz"
         _write_small(small)
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in given.contestants}
@@ -144,7 +57,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--contestants", nargs="+", choices=list(CONTESTANTS), default=list(CONTESTANTS))
+    usual = [name for name in CONTESTANTS if name != "ctvol openvino"]
+    parser.add_argument("--contestants", nargs="+", choices=list(CONTESTANTS), default=usual)
+    parser.add_argument("--slices", type=int)
     for hidden in ("--contestant", "--small", "--output"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -157,6 +72,22 @@ def _write_small(path: Path) -> None:
     image = nib.Nifti1Image(hu, np.diag([2.0, 2.0, 2.0, 1.0]))
     image.header.set_xyzt_units("mm")
     nib.save(image, path)
+
+
+def _lengthened(study: str, path: Path, slices: int) -> Path:
+    """The study as NIfTI with as many slices."""
+    import nibabel as nib
+    import torch
+
+    from transforms import LoadCTd
+
+    volume = LoadCTd("image", dtype=None)({"image": study})["image"]
+    one = volume.as_subclass(torch.Tensor)[0].numpy()
+    pieces = [one[:, :, :: (-1) ** number] for number in range(-(-slices // one.shape[2]))]
+    image = nib.Nifti1Image(np.concatenate(pieces, axis=2)[:, :, :slices], volume.affine.numpy())
+    image.header.set_xyzt_units("mm")
+    nib.save(image, path)
+    return path
 
 
 def _started(given: argparse.Namespace, name: str, small: Path, output: Path) -> dict[str, Any]:
@@ -180,10 +111,15 @@ def _one(given: argparse.Namespace) -> dict[str, Any]:
     output = Path(given.output)
     segment = CONTESTANTS[given.contestant](given.device)
     segment(Path(given.small), output / "small")
+    counts = counted_parts()
     stages = segment(Path(given.study), output / "study")
     peak = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
     (labels,) = (path for path in (output / "study").rglob("*.nii.gz") if "labels" in path.name)
-    return {"stages": stages, "peak_gb": int(peak) * 1024 / 1e9, "labels": str(labels)}
+    found = {"stages": stages, "peak_gb": int(peak) * 1024 / 1e9, "labels": str(labels)}
+    if given.contestant == "ctvol fast":
+        found["bare"] = bare_seconds(counts[-1])
+        found["patches"] = counts[-1]
+    return found
 
 
 def _report(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
@@ -197,7 +133,17 @@ def _report(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
         "peak_gb": round(max(run["peak_gb"] for run in own), 2),
         "whole_process": round(_median([run["process"] for run in own]), 2),
     }
-    if stock and name != STOCK:
+    written = stages.get("restore and write")
+    if written is not None:
+        fields["restore_and_write_share"] = round(written / total, 3)
+    if "bare" in own[0]:
+        fields["patches"] = own[0]["patches"]
+        fields["network_over_bare"] = round(_median([run["stages"]["network"] / run["bare"] for run in own]), 2)
+    if stock and name == "SliceInferer":
+        pass  # its label map is on the network grid, and its stage alone is timed
+    elif stock and name != STOCK:
+        process = _median([run["process"] for run in stock]) / fields["whole_process"]
+        fields["process_times_faster"] = round(process, 2)
         fields["times_faster"] = round(_median([sum(run["stages"].values()) for run in stock]) / total, 2)
         fields["memory_share"] = round(fields["peak_gb"] / max(run["peak_gb"] for run in stock), 3)
         fields |= _agreement(Path(own[-1]["labels"]), Path(stock[-1]["labels"]))

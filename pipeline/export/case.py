@@ -18,7 +18,7 @@ from monai.data.meta_tensor import MetaTensor
 from pipeline.export.dicom.options import SegOptions
 from pipeline.export.files import cannot_write, make_folder, sweep
 from pipeline.export.kinds import DEFAULT_KINDS, RESULT_KINDS, CaseContent, check_kinds, need_measurements
-from pipeline.export.measurements import Measurements, measure, volumes_alone
+from pipeline.export.measurements import Measurements, measure
 from pipeline.export.provenance import (
     PROVENANCE_FILE,
     BundleIdentity,
@@ -28,6 +28,7 @@ from pipeline.export.provenance import (
     write_provenance,
 )
 from pipeline.export.table import CASES_TABLE, CellValue, done_row
+from pipeline.export.volumes import volumes_alone
 from transforms.anatomy import native_lungs
 from transforms.errors import GeometryError
 from transforms.grids import restore_mask

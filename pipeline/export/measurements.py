@@ -15,16 +15,7 @@ from pipeline.export.lung_zones import LEFT, RIGHT, LungCounts, count_lungs
 from pipeline.export.severity import Severity, severity_of
 from pipeline.export.zone_figures import LungDensity, LungZones, density_of, zones_of
 
-__all__ = [
-    "LEFT",
-    "OUTSIDE_LUNG_WORDS",
-    "RIGHT",
-    "LesionMeasurement",
-    "LungVolume",
-    "Measurements",
-    "measure",
-    "volumes_alone",
-]
+__all__ = ["LEFT", "OUTSIDE_LUNG_WORDS", "RIGHT", "LesionMeasurement", "LungVolume", "Measurements", "measure"]
 
 Array = npt.NDArray[Any]
 
@@ -198,38 +189,6 @@ def measure(
         percent_of_lung_involved=percent,
         zones=zones,
         severity=severity_of(percent, zones.percents()),
-    )
-
-
-def volumes_alone(
-    label_map: Array, affine: npt.ArrayLike, classes: Mapping[str, int], *, case: str = ""
-) -> Measurements:
-    """Measure no more of a label map than the volume of each class: a fraction of a second, not seconds.
-
-    Args:
-        label_map: ``uint8 (X, Y, Z)``.
-        affine: ``(4, 4)`` voxel to RAS+ millimetres.
-        classes: Class name to label value; the background (0) is left out.
-        case: The case's name.
-
-    Returns:
-        Measurements as without lungs, and with no figure but ``volume_ml`` of each lesion.
-    """
-    matrix = np.asarray(affine, dtype=np.float64)
-    figures = _Figures(
-        voxel_ml=abs(float(np.linalg.det(matrix[:3, :3]))) / 1000.0, slice_axis=slice_axis_of(matrix), lungs=None
-    )
-    foreground = sorted((value, name) for name, value in classes.items() if value != 0)
-    counts = {name: ClassCounts(voxels=int(np.count_nonzero(label_map == value))) for value, name in foreground}
-    return Measurements(
-        case=case,
-        spacing_mm=_spacing_mm(matrix),
-        lung_volume_ml=figures.lung_volume(),
-        lung_density=density_of(None),
-        lesions={name: figures.lesion(count, classes[name], around=False) for name, count in counts.items()},
-        percent_of_lung_involved=None,
-        zones=zones_of(None, [], figures.voxel_ml),
-        severity=None,
     )
 
 

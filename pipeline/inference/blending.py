@@ -99,6 +99,26 @@ class Blend:
                 planes[0].masked_fill_(empty, OUTSIDE)
 
     def _fill_outside(self, planes: torch.Tensor) -> None:
-        planes.fill_(-OUTSIDE)
-        if self.has_background:
-            planes[:1].fill_(OUTSIDE)
+        _fill(planes, self.has_background)
+
+
+def leave_alone(logits: torch.Tensor, box: Place, *, has_background: bool) -> None:
+    """Turns all voxels outside of a box into background, in place.
+
+    Args:
+        logits: `(K, X, Y, Z)`.
+        box: What stays.
+        has_background: See :class:`Blend`.
+    """
+    for axis, side in enumerate(box, start=1):
+        for part in (
+            logits.narrow(axis, 0, side.start),
+            logits.narrow(axis, side.stop, logits.shape[axis] - side.stop),
+        ):
+            _fill(part, has_background)
+
+
+def _fill(planes: torch.Tensor, has_background: bool) -> None:
+    planes.fill_(-OUTSIDE)
+    if has_background:
+        planes[:1].fill_(OUTSIDE)

@@ -10,8 +10,8 @@ from monai.utils import BlendMode
 from torch.nn import functional
 
 from pipeline.inference.backends import BackendName
-from pipeline.inference.blending import Blend
-from pipeline.inference.placement import Place, Placement, check_placement, places_in
+from pipeline.inference.blending import Blend, leave_alone
+from pipeline.inference.placement import Place, Placement, check_placement, places_in, searched_box
 from pipeline.inference.precision import Precision
 from pipeline.inference.volume import Progress, Runner, VolumeInferer
 from transforms.grids import PatchLattice
@@ -85,7 +85,12 @@ class PatchInferer(VolumeInferer):
             flat = [side for pad in reversed(padding) for side in (pad // 2, pad - pad // 2)]
             voxels = functional.pad(voxels, flat, value=self.padding_value)
         inside = tuple(slice(pad // 2, pad // 2 + extent) for pad, extent in zip(padding, shape, strict=True))
-        return self._blend(voxels, places, run)[(slice(None), *inside)]
+        logits = self._blend(voxels, places, run)[(slice(None), *inside)]
+        box = searched_box(volume, self.within)
+        if box is not None:
+            # Patches reach beyond what is searched; what they say there depends on which patches there are.
+            leave_alone(logits, box, has_background=self.activation == "softmax")
+        return logits
 
     def _blend(self, volume: torch.Tensor, places: Sequence[Place], run: Runner) -> torch.Tensor:
         """Logits of a volume that is at least as large as a patch."""

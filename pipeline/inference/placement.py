@@ -55,8 +55,7 @@ def places_in(volume: torch.Tensor, patches: PatchLattice, within: str | None, p
     """
     shape = tuple(max(extent, size) for extent, size in zip(volume.shape[1:], patches.patch_size, strict=True))
     meta = getattr(volume, "meta", {})
-    found = meta.get(within)
-    mask = found if isinstance(found, MetaTensor) and bool(found.any()) else None
+    mask = _mask(volume, within)
     if mask is None:
         return lattice(shape, patches.patch_size, patches.overlap)
     if placement == "lattice":
@@ -75,6 +74,35 @@ def _part(volume: torch.Tensor, meta: Mapping[Any, Any]) -> tuple[list[int], lis
     if box is None or [stop - start for start, stop in zip(box["start"], box["stop"], strict=True)] != shape:
         return [0, 0, 0], shape
     return box["start"], box["shape"]
+
+
+def searched_box(volume: torch.Tensor, within: str | None) -> Place | None:
+    """The box of the mask that :func:`places_in` heeds, in a volume's indices.
+
+    Args:
+        volume: `(C, X, Y, Z)`.
+        within: Key of the meta with the mask.
+
+    Returns:
+        `None` where everything is searched.
+    """
+    mask = _mask(volume, within)
+    if mask is None:
+        return None
+    onto = AxisMap.between(Grid.of(mask), Grid.of(volume))  # type: ignore[arg-type]
+    sides = []
+    for axis, mask_axis in enumerate(onto.axes):
+        others = [other for other in range(3) if other != mask_axis]
+        hit = np.flatnonzero((mask[0].as_subclass(torch.Tensor) > 0).cpu().numpy().any(axis=tuple(others)))
+        ends = sorted((at - onto.offset[axis]) / onto.scale[axis] for at in (hit[0] - 0.5, hit[-1] + 0.5))
+        extent = volume.shape[axis + 1]
+        sides.append(slice(min(max(0, int(np.ceil(ends[0]))), extent), min(max(0, int(np.floor(ends[1])) + 1), extent)))
+    return sides[0], sides[1], sides[2]
+
+
+def _mask(volume: torch.Tensor, within: str | None) -> MetaTensor | None:
+    found = getattr(volume, "meta", {}).get(within)
+    return found if isinstance(found, MetaTensor) and bool(found.any()) else None
 
 
 class _Hit:
