@@ -12,6 +12,9 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+SHARED = ("mode", "device", "series_uid", "pattern", "allow", "engine", "jobs")
+"""Options that are keys of the config as they stand."""
+
 MODES = "fast: reduced precision where the device has it, and the region of interest alone; exact: float32, all of it."
 
 
@@ -36,6 +39,19 @@ def studies_to_results(bundle: str, *, studies: str, pattern: str) -> Callable[[
         click.option("--series-uid", help="The DICOM series to read where a study holds several."),
         click.option("--pattern", help=f"Picks files of a folder, such as {pattern!r}."),
         click.option("--allow", multiple=True, metavar="KIND", help="What the reader would otherwise refuse."),
+        click.option(
+            "--engine",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            help="Workers on this machine, or on a Ray cluster (RAY_ADDRESS).",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Workers, each with a model of its own; by default one a GPU, or one.",
+        ),
         click.option("--log-json", is_flag=True, help="Log one JSON object a line on stderr."),
     ]
 
@@ -44,7 +60,9 @@ def studies_to_results(bundle: str, *, studies: str, pattern: str) -> Callable[[
         def run(
             studies: tuple[str, ...], output: Path, bundle: str, weights: Path | None, log_json: bool, **given: Any
         ) -> None:
-            shared = {key: given.pop(key) for key in ("mode", "device", "series_uid", "pattern", "allow")}
+            shared = {
+                key: given.pop(key) for key in ("mode", "device", "series_uid", "pattern", "allow", "engine", "jobs")
+            }
             overlays, keys = command(**given)
             shared |= {"dataset_dir": list(studies) if len(studies) > 1 else studies[0], "output_dir": str(output)}
             shared |= {"allow": list(shared["allow"]), "log_json": log_json}

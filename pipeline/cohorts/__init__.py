@@ -4,6 +4,7 @@ from pipeline.cohorts.dataset import CaseDataset
 from pipeline.cohorts.evaluator import CaseEvaluator
 from pipeline.cohorts.open_cases import OpenCases
 from pipeline.cohorts.progress import CaseProgress
+from pipeline.cohorts.workers import Workers, device_here
 from pipeline.cohorts.writer import CaseWriter
 
-__all__ = ["CaseDataset", "CaseEvaluator", "CaseProgress", "CaseWriter", "OpenCases"]
+__all__ = ["CaseDataset", "CaseEvaluator", "CaseProgress", "CaseWriter", "OpenCases", "Workers", "device_here"]

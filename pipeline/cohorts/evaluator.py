@@ -18,7 +18,10 @@ from pipeline.cohorts.events import CohortEvents
 from pipeline.cohorts.failures import Failure
 from pipeline.cohorts.fetched import FetchedSeries
 from pipeline.cohorts.open_cases import KEPT, OpenCases
-from pipeline.cohorts.progress import CaseProgress
+from pipeline.cohorts.progress import CaseProgress, RunStoppedError
+from pipeline.cohorts.workers.feed import CaseFeed, outcome_of
+from pipeline.cohorts.workers.plan import Workers
+from pipeline.export import read_provenance
 from pipeline.export.files import is_disk_full
 from transforms.errors import CTError, NotFoundError
 
@@ -46,6 +49,7 @@ class CaseEvaluator(SupervisedEvaluator):
         volumes_in_memory: How many cases are in hand at a time: 3 keep reading, network and writing busy; 1 is one
             after the other, in the least memory.
         progress: Is told of cases and stages.
+        workers: Who does the cases in the place of this process, where there is anyone.
         args: Further arguments of `SupervisedEvaluator`: `inferer`, `postprocessing`, `val_handlers`, ….
 
     Attributes:
@@ -60,12 +64,15 @@ class CaseEvaluator(SupervisedEvaluator):
         *,
         volumes_in_memory: int = 1,
         progress: CaseProgress | None = None,
+        workers: Workers | None = None,
         **args: Any,
     ) -> None:
         self.failures: list[Failure] = []
         self._uncollected = 0
         self._disk_full: Exception | None = None
+        self._interrupted = False
         self.progress = progress or CaseProgress(bar=False)
+        self.workers = workers
         events: list[Any] = [CohortEvents]
         super().__init__(torch.device(device), val_data_loader, network, decollate=False, event_names=events, **args)
         self.loader: Any = val_data_loader
@@ -84,7 +91,10 @@ class CaseEvaluator(SupervisedEvaluator):
             raise NotFoundError("there are no cases to run on")
         self.progress.begin(self._count())
         try:
-            self._run_here(global_epoch)
+            if self.workers is not None and self.workers.elsewhere:
+                self._run_elsewhere(self.workers)
+            else:
+                self._run_here(global_epoch)
         finally:
             self.progress.close()
 
@@ -101,6 +111,45 @@ class CaseEvaluator(SupervisedEvaluator):
                 f"{names}{', …' if len(self.failures) > 5 else ''}",
                 remedy="See the messages above and cases.csv; the other cases are done",
             )
+
+    def serve(self, feed: CaseFeed) -> None:
+        """Does the cases of a feed, until that is closed."""
+        self.progress.begin(0)
+        self.loader.sampler.feed = feed
+        self.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: feed.answer(outcome_of(engine.state)))
+        self._run_here(1)
+
+    def interrupt(self) -> None:
+        """Ends a run from another thread: the case that is being written is finished, the others are left."""
+        self._interrupted = True
+        self._stop()
+
+    def _run_elsewhere(self, workers: Workers) -> None:
+        self.fire_event(Events.STARTED)
+        finished: list[str] = []
+        try:
+            for outcome in self.loader.sampler.through(workers.driver()):
+                self.state.batch = {"case": outcome.case}
+                self.state.output = {"case": outcome.case}
+                if outcome.failure is not None:
+                    self.failures.append(outcome.failure)
+                    self.state.output["failure"] = outcome.failure
+                kept, failed = outcome.status == "kept", outcome.failure is not None
+                self.progress.finished(outcome.case, kept=kept, failed=failed)
+                self.fire_event(Events.ITERATION_COMPLETED)
+                if not failed:
+                    finished.append(outcome.case)
+            self._mend(finished)
+            self.fire_event(Events.COMPLETED)
+        finally:
+            self.fire_event(CohortEvents.ENDED)
+
+    def _mend(self, cases: list[str]) -> None:
+        """Sees that rows which a worker held back when it was killed are in the tables."""
+        for case in cases:
+            record = read_provenance(self.loader.sampler.folder / case)
+            if record is not None:
+                self._keep(self, {"case": case, KEPT: record})
 
     def _run_here(self, global_epoch: int) -> None:
         # How many cases are left is known when each had its turn.
@@ -140,6 +189,8 @@ class CaseEvaluator(SupervisedEvaluator):
         return case
 
     def _iteration(self, engine: Any, batchdata: Mapping[str, Any]) -> dict[str, Any]:
+        if self._interrupted:
+            raise RunStoppedError
         if self._disk_full is not None:
             raise self._disk_full  # nothing that follows could be written
         case = dict(batchdata)

@@ -14,9 +14,12 @@ from torch.utils.data import Sampler
 
 from pipeline.cohorts.claims import Claims
 from pipeline.cohorts.events import CohortEvents
-from pipeline.cohorts.failures import FailedElsewhereError
+from pipeline.cohorts.failures import FailedElsewhereError, Failure
 from pipeline.cohorts.standing import EarlierResults, Standing
+from pipeline.cohorts.workers.driver import Driver
+from pipeline.cohorts.workers.feed import CaseFeed, Outcome
 from pipeline.datasets.studies import Case
+from pipeline.dicomweb.address import is_address
 from pipeline.export import PROVENANCE_FILE, BundleIdentity, CaseTable
 from pipeline.export.files import sweep
 from pipeline.export.table import CASES_TABLE
@@ -60,6 +63,7 @@ class OpenCases(Sampler[Item]):
         self.earlier = EarlierResults(output_dir, bundle, settings)
         self.table = CaseTable(self.folder / CASES_TABLE)
         self._ended = Event()
+        self.feed: CaseFeed | None = None
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -67,6 +71,9 @@ class OpenCases(Sampler[Item]):
     def __iter__(self) -> Iterator[Item]:
         """The cases, those that others have last."""
         self._ended.clear()
+        if self.feed is not None:
+            yield from self._asked_for(self.feed)
+            return
         elsewhere: dict[str, dict[str, str] | None] = {}
         later: list[Item] = []
         for item in self.cases:
@@ -89,6 +96,40 @@ class OpenCases(Sampler[Item]):
             else:
                 yield self.ended_elsewhere(mine, elsewhere[item["case"]])
 
+    def through(self, driver: Driver) -> Iterator[Outcome]:
+        """The outcomes of all cases, done by workers in the place of this process.
+
+        Raises:
+            CTError: What keeps all cases from being done.
+        """
+        items = [_from_anywhere(item) for item in self.cases]
+        elsewhere: dict[str, dict[str, str] | None] = {}
+        with driver:
+            while items and not self._ended.is_set():
+                taken = []
+                for outcome in driver(items):
+                    if outcome.status == "taken":
+                        taken.append(outcome.case)
+                        elsewhere.setdefault(outcome.case, self.row(outcome.case))
+                    else:
+                        yield outcome
+                items = [item for item in items if item["case"] in taken]
+                self._ended.wait(SECONDS_BETWEEN_LOOKS if items else 0)
+                for item in list(items):
+                    error = self.failed_elsewhere(item["case"], elsewhere[item["case"]])
+                    if error is not None:
+                        items.remove(item)
+                        failure = Failure(case=item["case"], error=error, seconds=0.0)
+                        yield Outcome(case=item["case"], status="failed", failure=failure)
+
+    def _asked_for(self, feed: CaseFeed) -> Iterator[Item]:
+        for item in feed:
+            mine = self.claim(item)
+            if mine is None:
+                feed.answer(Outcome(case=str(item["case"]), status="taken"))
+            else:
+                yield mine
+
     def claim(self, item: Item) -> Item | None:
         """An item that is this process's now, with `kept` where there is nothing to do; `None` when another has it.
 
@@ -110,10 +151,15 @@ class OpenCases(Sampler[Item]):
 
     def ended_elsewhere(self, item: Item, row: Mapping[str, str] | None) -> Item:
         """An item that another process had: with its failure, where it failed there since it had this row."""
-        now = self.row(item["case"])
-        if KEPT in item or now is None or now == row or now["status"] != "failed":
-            return item
-        return {**item, "failed": FailedElsewhereError(now["error"].rstrip("."))}
+        error = None if KEPT in item else self.failed_elsewhere(item["case"], row)
+        return item if error is None else {**item, "failed": error}
+
+    def failed_elsewhere(self, case: str, row: Mapping[str, str] | None) -> FailedElsewhereError | None:
+        """Why a case failed in another process, where it did since it had this row."""
+        now = self.row(case)
+        if now is None or now == row or now["status"] != "failed":
+            return None
+        return FailedElsewhereError(now["error"].rstrip("."))
 
     def row(self, case: str) -> dict[str, str] | None:
         """A case's row in the table as it is now."""
@@ -133,3 +179,11 @@ class OpenCases(Sampler[Item]):
 
     def _give_all_back(self, engine: Any) -> None:
         self.claims.release_all()
+
+
+def _from_anywhere(item: Item) -> Item:
+    """The item with a path that means the same from any folder."""
+    image = item.get("image")
+    if not isinstance(image, str) or is_address(image):
+        return item
+    return {**item, "image": str(Path(image).absolute())}

@@ -40,7 +40,8 @@ class CaseProgress:
         self._bar: Any = None
         self._lock = RLock()
         self._stopped = False
-        self._total = self._done = self._worked = 0
+        self._done = self._worked = 0
+        self._total: int | None = None  # until someone counts cases
         self._begun = self._said = time.monotonic()
         self._stage = ""
 
@@ -69,11 +70,11 @@ class CaseProgress:
         if self._stopped:
             raise RunStoppedError
         with self._lock:
-            if not self._total:
+            if self._total is None:
                 self._count_parts(done, total)
             elif self._bar is not None:
                 share = 0.8 * done / max(1, total)  # of a case; the rest is reading and writing
-                self._bar.n = max(self._bar.n, min(self._done + share, self._total))
+                self._bar.n = max(self._bar.n, min(self._done + share, self._bar.total))
                 self._show(f" {done}/{total}")
 
     def finished(self, case: str, *, kept: bool = False, failed: bool = False) -> None:
@@ -87,7 +88,7 @@ class CaseProgress:
                     self._bar.n = self._bar.initial = self._bar.initial + 1
                 self._show()
             elif self._total:
-                self._log(case, "kept" if kept else "failed" if failed else "done")
+                self._log(case, "kept" if kept else "failed" if failed else "done", self._total)
 
     def stop(self) -> None:
         """The run is interrupted: whoever reports parts is told."""
@@ -98,25 +99,25 @@ class CaseProgress:
         with self._lock:
             if self._bar is not None:
                 self._bar.close()
-            self._bar, self._total = None, 0
+            self._bar, self._total = None, None
 
     def _show(self, parts: str = "") -> None:
         if self._bar is not None and self._total:
             self._bar.postfix = [f"{self._done}/{self._total} cases, {self._stage}{parts}"]
             self._bar.refresh()
 
-    def _log(self, case: str, how: str) -> None:
+    def _log(self, case: str, how: str, total: int) -> None:
         now = time.monotonic()
-        last = self._done == self._total
+        last = self._done == total
         level = logging.INFO if last or now - self._said > SECONDS_BETWEEN_LINES else logging.DEBUG
         if level == logging.INFO:
             self._said = now
         left = ""
         if self._worked and not last:
-            seconds = (now - self._begun) / self._worked * (self._total - self._done)
+            seconds = (now - self._begun) / self._worked * (total - self._done)
             left = f", about {tqdm.format_interval(seconds)} left"
         extra = {"case": case, "stage": how}
-        logger.log(level, "case %s %s: %d of %d%s", case, how, self._done, self._total, left, extra=extra)
+        logger.log(level, "case %s %s: %d of %d%s", case, how, self._done, total, left, extra=extra)
 
     def _count_parts(self, done: int, total: int) -> None:
         """A bar over the parts alone, where nobody counts cases."""

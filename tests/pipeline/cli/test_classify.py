@@ -39,6 +39,8 @@ def test_the_plain_command(asked):
         "gradcam": 0,
         "device": "auto",
         "log_json": False,
+        "engine": "local",
+        "jobs": None,
     }
 
 

@@ -40,6 +40,8 @@ def test_the_plain_command(asked):
         "allow": [],
         "write": None,
         "log_json": False,
+        "engine": "local",
+        "jobs": None,
     }
 
 
