@@ -7,9 +7,18 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+
+
+class Begun(NamedTuple):
+    """A command that runs."""
+
+    pid: int
+    end: Callable[..., subprocess.CompletedProcess[str]]
+    """Waits for it, and gives what it said."""
+
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -29,15 +38,27 @@ def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         assert python.stdout is not None
         assert python.stdout.readline() == "ready\n"
 
-        def run(command: str, *arguments: object, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
-            out, err = (folder / f"{next(numbers)}.{name}" for name in ("out", "err"))
-            texts = [str(argument) for argument in arguments]
-            request = {"command": command, "arguments": texts, "folder": str(cwd), "out": str(out), "err": str(err)}
+        def ask(**request: Any) -> int:
             python.stdin.write(json.dumps(request) + "\n")
             python.stdin.flush()
-            status = int(python.stdout.readline())
-            return subprocess.CompletedProcess([command, *texts], status, out.read_text(), err.read_text())
+            return int(python.stdout.readline())
 
+        def begin(command: str, *arguments: object, cwd: Path = REPOSITORY, begin: bool = True) -> Begun:
+            out, err = (folder / f"{next(numbers)}.{name}" for name in ("out", "err"))
+            texts = [str(argument) for argument in arguments]
+            number = ask(command=command, arguments=texts, folder=str(cwd), out=str(out), err=str(err), begin=begin)
+
+            def end(status: int | None = None) -> subprocess.CompletedProcess[str]:
+                status = ask(wait=number) if status is None else status
+                return subprocess.CompletedProcess([command, *texts], status, out.read_text(), err.read_text())
+
+            return Begun(number, end)
+
+        def run(command: str, *arguments: object, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+            begun = begin(command, *arguments, cwd=cwd, begin=False)
+            return begun.end(begun.pid)  # the status was the answer
+
+        run.begin = begin
         yield run
         python.stdin.close()
 

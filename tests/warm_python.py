@@ -3,7 +3,8 @@
 `import monai` takes seconds, and so does the interpreter's end; the tests run dozens of commands. Each fork behaves as
 `python -P -m monai.bundle` or `ctvol` would: its own arguments, folder, output, exception hook and exit status.
 
-Reads a JSON object a line from stdin (`command`, `arguments`, `folder`, `out`, `err`), answers with an exit status.
+Reads a JSON object a line from stdin (`command`, `arguments`, `folder`, `out`, `err`), answers with an exit status;
+with `begin`, with the number of the process at once, and with its status to a later `wait` for that number.
 """
 
 import atexit
@@ -18,10 +19,11 @@ def main() -> None:
     warm_up()
     answer("ready")
     for line in sys.stdin:
-        child = os.fork()
+        request = json.loads(line)
+        child = request.get("wait") or os.fork()
         if child == 0:
-            end(status_of(json.loads(line)))
-        answer(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            end(status_of(request))
+        answer(child if request.get("begin") else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     end(0)
 
 
@@ -53,7 +55,7 @@ def status_of(request: dict) -> int:
     try:
         try:
             call(request["command"], request["arguments"])
-        except Exception:  # noqa: BLE001
+        except (Exception, KeyboardInterrupt):  # noqa: BLE001
             sys.excepthook(*sys.exc_info())
             return 1
     except SystemExit as exit:

@@ -54,6 +54,7 @@ def places(tmp_path_factory):
         "DATA": str(folder / "data"),
         "OUT": str(folder / "out"),
         "OVERLAY.yaml": str(folder / "overlay.yaml"),
+        "OUT_RAY": str(folder / "out_ray"),
         "OUT_DATA": str(folder / "out_data"),
         "OUT_EVALUATION": str(folder / "out_evaluation"),
         "RUN": str(folder / "run"),

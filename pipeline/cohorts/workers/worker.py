@@ -16,6 +16,7 @@ from monai.bundle import ConfigParser
 from pipeline.cohorts.evaluator import CaseEvaluator
 from pipeline.cohorts.progress import RunStoppedError
 from pipeline.cohorts.workers.feed import CaseFeed, Outcome
+from transforms.errors import root_error
 
 QUIET = {"_target_": "pipeline.cohorts.CaseProgress", "bar": False}
 """What a worker tells of its progress: who runs the workers draws the bar."""
@@ -53,16 +54,24 @@ class Worker:
         """
         with self._lock:
             if self._evaluator is None:
-                if self._log_level is not None:
-                    _log(self._log_level)
-                if self._threads is not None:
-                    torch.set_num_threads(self._threads)
-                parser = ConfigParser(self._config)
-                parser.get_parsed_content("initialize")
-                self._evaluator = parser.get_parsed_content("evaluator")
+                try:
+                    self._evaluator = self._made()
+                except Exception as error:  # noqa: BLE001  # boundary: told to who asked
+                    # MONAI wraps what its parts raise, and only the error itself crosses to another process
+                    raise root_error(error) from None
                 self._thread = Thread(target=self._serve, args=(self._evaluator,), daemon=True)
                 self._thread.start()
         return os.getpid()
+
+    def _made(self) -> CaseEvaluator:
+        if self._log_level is not None:
+            _log(self._log_level)
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
+        parser = ConfigParser(self._config)
+        parser.get_parsed_content("initialize")
+        evaluator: CaseEvaluator = parser.get_parsed_content("evaluator")
+        return evaluator
 
     def process(self, item: Mapping[str, Any]) -> Outcome:
         """Does a case.
