@@ -27,6 +27,7 @@ CTVOL = [sys.executable, "-P", "-c", "import sys; sys.argv[0] = 'ctvol'; from pi
 
 
 def main() -> None:
+    """Prints the figures."""
     given = arguments()
     with tempfile.TemporaryDirectory() as folder:
         studies = make_studies(Path(folder) / "studies", given.studies)
@@ -38,6 +39,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
+    """What was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=12)
     parser.add_argument("--jobs", type=int, default=1)
@@ -112,6 +114,7 @@ def timed(stage: Callable[[Any], Any], items: Sequence[Any]) -> tuple[list[Any],
 
 
 def report(count: int, single: float, cohort: float, stages: dict[str, float], out: Path) -> None:
+    """Says the figures, and how they compare."""
     slowest = max(stages.values())
     busy = working_seconds(out / "log.jsonl", count)
     with (out / "cases.csv").open(newline="") as file:
@@ -142,6 +145,7 @@ def working_seconds(log: Path, count: int) -> float:
 
 
 def say(**fields: Any) -> None:
+    """A JSON object, a line."""
     print(json.dumps(fields), flush=True)
 
 

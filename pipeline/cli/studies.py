@@ -29,7 +29,32 @@ def studies_to_results(bundle: str, *, studies: str, pattern: str) -> Callable[[
         studies: How the argument is called in the help.
         pattern: An example of `--pattern`.
     """
-    options = [
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def run(
+            studies: tuple[str, ...], output: Path, bundle: str, weights: Path | None, log_json: bool, **given: Any
+        ) -> None:
+            shared = {
+                key: given.pop(key) for key in ("mode", "device", "series_uid", "pattern", "allow", "engine", "jobs")
+            }
+            overlays, keys = command(**given)
+            shared |= {"dataset_dir": list(studies) if len(studies) > 1 else studies[0], "output_dir": str(output)}
+            shared |= {"allow": list(shared["allow"]), "log_json": log_json}
+            if weights is not None:
+                shared["weights"] = str(weights)
+            _run(bundle, overlays, shared | keys)
+            click.echo(output)
+
+        for option in reversed(_options(bundle, studies, pattern)):
+            run = option(run)
+        return run  # type: ignore[return-value]  # wraps() keeps what click reads: name and docstring
+
+    return decorate
+
+
+def _options(bundle: str, studies: str, pattern: str) -> list[Callable[..., Any]]:
+    return [
         click.argument("studies", metavar=f"{studies}...", nargs=-1, required=True),
         click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the results."),
         click.option("--bundle", default=bundle, show_default=True, help="A bundle's name or folder."),
@@ -54,28 +79,6 @@ def studies_to_results(bundle: str, *, studies: str, pattern: str) -> Callable[[
         ),
         click.option("--log-json", is_flag=True, help="Log one JSON object a line on stderr."),
     ]
-
-    def decorate(command: Command) -> Command:
-        @wraps(command)
-        def run(
-            studies: tuple[str, ...], output: Path, bundle: str, weights: Path | None, log_json: bool, **given: Any
-        ) -> None:
-            shared = {
-                key: given.pop(key) for key in ("mode", "device", "series_uid", "pattern", "allow", "engine", "jobs")
-            }
-            overlays, keys = command(**given)
-            shared |= {"dataset_dir": list(studies) if len(studies) > 1 else studies[0], "output_dir": str(output)}
-            shared |= {"allow": list(shared["allow"]), "log_json": log_json}
-            if weights is not None:
-                shared["weights"] = str(weights)
-            _run(bundle, overlays, shared | keys)
-            click.echo(output)
-
-        for option in reversed(options):
-            run = option(run)
-        return run  # type: ignore[return-value]  # wraps() keeps what click reads: name and docstring
-
-    return decorate
 
 
 def _run(bundle: str, overlays: Sequence[str], keys: dict[str, Any]) -> None:
