@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -75,6 +76,7 @@ class CaseEvaluator(SupervisedEvaluator):
         self.workers = workers
         events: list[Any] = [CohortEvents]
         super().__init__(torch.device(device), val_data_loader, network, decollate=False, event_names=events, **args)
+        self.logger.setLevel(logging.CRITICAL)  # what ends a run is told once, by who ran it
         self.loader: Any = val_data_loader
         self.ahead = Ahead(self.loader, self._through_network, items=volumes_in_memory, stop=self._stop)
         self.data_loader = self.ahead
