@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.export import BundleIdentity
@@ -10,12 +12,14 @@ from pipeline.networks import file_hash
 from transforms.errors import NotFoundError, UnreadableError
 
 
-def bundle_identity(bundle_root: str | Path, weights: str | Path | None = None) -> BundleIdentity:
+def bundle_identity(
+    bundle_root: str | Path, weights: str | Path | Sequence[str | Path] | None = None
+) -> BundleIdentity:
     """The name and version in a bundle's metadata, and the hash of the weights that are used.
 
     Args:
         bundle_root: The bundle's folder.
-        weights: The weights file.
+        weights: The weights file; of an ensemble all of them, whose hash is that of their hashes, one a line.
 
     Raises:
         NotFoundError: When the folder is no bundle.
@@ -31,5 +35,11 @@ def bundle_identity(bundle_root: str | Path, weights: str | Path | None = None) 
         name, version = str(metadata["name"]), str(metadata["version"])
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableError("the bundle's metadata hold no name and version", where=path) from error
-    digest = None if weights is None else f"sha256:{file_hash(weights)}"
-    return BundleIdentity(name=name, version=version, weights_hash=digest)
+    return BundleIdentity(name=name, version=version, weights_hash=None if weights is None else _hash(weights))
+
+
+def _hash(weights: str | Path | Sequence[str | Path]) -> str:
+    if isinstance(weights, str | Path):
+        return f"sha256:{file_hash(weights)}"
+    lines = "".join(f"{file_hash(one)}\n" for one in weights)
+    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"

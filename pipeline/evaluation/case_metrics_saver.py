@@ -16,11 +16,11 @@ from monai.data.meta_tensor import MetaTensor
 from monai.data.utils import affine_to_spacing, decollate_batch
 from monai.engines.utils import IterationEvents
 
+from pipeline.datasets.patients import patient_of
 from pipeline.evaluation.calibration import calibration_errors
 from pipeline.evaluation.case_metrics import TOLERANCE_MM, MetricSettings, case_metrics
 from pipeline.evaluation.intervals import SAMPLES
 from pipeline.evaluation.lesions import LESION_OVERLAP
-from pipeline.evaluation.patients import patient_of
 from pipeline.evaluation.report import write_evaluation
 from pipeline.evaluation.results import Evaluation, ScoredCase
 from pipeline.evaluation.summary import Bootstrap

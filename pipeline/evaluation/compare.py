@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from os import PathLike
 
+from pipeline.datasets.patients import patient_of
 from pipeline.evaluation.calibration import calibration_errors
 from pipeline.evaluation.case_metrics import ClassMetrics, MetricSettings, case_metrics
 from pipeline.evaluation.matching import Pair
-from pipeline.evaluation.patients import patient_of
 from pipeline.evaluation.probability_files import read_probabilities
 from pipeline.evaluation.results import ScoredCase
 from pipeline.evaluation.same_grid import on_grid_of
@@ -77,7 +77,7 @@ def compare_pairs(
         classes: Class name to value.
         settings: What the metrics depend on.
         patients: Case name to patient, of the prediction's or the reference's name.
-        patient_pattern: Finds the patient in the case's name (:func:`pipeline.evaluation.patients.patient_of`).
+        patient_pattern: Finds the patient in the case's name (:func:`pipeline.datasets.patients.patient_of`).
     """
     for pair in pairs:
         listed = dict(patients or {})

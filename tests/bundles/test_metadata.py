@@ -116,6 +116,7 @@ def test_overlays_change_only_keys_that_are_there(bundle):
     configs = {path.stem: yaml.safe_load(path.read_text()) for path in (bundle / "configs").glob("*.yaml")}
     measured = {"split", "tolerance_mm", "lesion_overlap", "min_lesion_ml", "bootstrap_samples", "patient_pattern"}
     known = set(configs["train"]) | set(configs["inference"]) | measured | {"backend", "finalize"}
+    known |= {"fold", "folds", "fold_seed", "average"}
     for name, config in configs.items():
         unknown = {key for key in config if key.split("#")[0] not in known}
         assert not unknown, name

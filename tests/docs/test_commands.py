@@ -58,6 +58,8 @@ def places(tmp_path_factory):
         "OUT_DATA": str(folder / "out_data"),
         "OUT_EVALUATION": str(folder / "out_evaluation"),
         "RUN": str(folder / "run"),
+        "RUN_FOLD_0": str(folder / "fold_0"),
+        "OUT_ENSEMBLE": str(folder / "out_ensemble"),
         "RUN_BINARY": str(folder / "binary"),
         "APP": str(folder / "app"),
     }

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from pipeline.datasets.patients import patient_of
 from pipeline.evaluation import find_label_maps, match, read_patients
-from pipeline.evaluation.patients import patient_of
 from transforms.errors import DataListError, NotFoundError, SettingError, UnreadableError
 
 EMPTY = np.zeros((2, 2, 2), np.uint8)
