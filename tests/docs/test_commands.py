@@ -15,6 +15,11 @@ SHIPPED = ROOT / "bundles/ct_lesion_segmentation/models/model.pt"
 SMALL_SLICES = "--max_epochs 1 --bootstrap_samples 20"
 SMALL = "--max_epochs 1 --samples_per_epoch 2 --train_batch_size 1 --patch_size [32,32,32] --spacing_mm [5,5,5]"
 
+SMALL_SPACE = """
+search: {learning_rate: {low: 0.0001, high: 0.01, log: true}}
+fixed: {max_epochs: 1, samples_per_epoch: 2, train_batch_size: 1, patch_size: [32, 32, 32], spacing_mm: [5, 5, 5]}
+"""
+
 
 def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.M | re.S)
@@ -43,6 +48,7 @@ def places(tmp_path_factory):
         folder / "data", seeds={"training": [1, 2], "validation": [3]}, spacing_mm=(5, 5, 5), workers=1
     )
     slices = write_slices(folder / "slices")
+    (folder / "space.yaml").write_text(SMALL_SPACE)
     return {
         "SLICES": str(slices),
         "RUN_SLICES": str(folder / "run_slices"),
@@ -55,6 +61,8 @@ def places(tmp_path_factory):
         "OUT": str(folder / "out"),
         "OVERLAY.yaml": str(folder / "overlay.yaml"),
         "OUT_RAY": str(folder / "out_ray"),
+        "SPACE.yaml": str(folder / "space.yaml"),
+        "OUT_SEARCH": str(folder / "out_search"),
         "OUT_DATA": str(folder / "out_data"),
         "OUT_EVALUATION": str(folder / "out_evaluation"),
         "RUN": str(folder / "run"),

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.evaluation.report.svg import COLOURS, UNIT, Chart, Range
 from pipeline.evaluation.results import ScoredCase
 from pipeline.evaluation.summary import agreement
+from pipeline.reports.svg import COLOURS, UNIT, Chart, Range
 from pipeline.reports.wording import number, plain_name
 
 MOST_ROWS = 40

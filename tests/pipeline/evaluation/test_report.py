@@ -11,7 +11,7 @@ import pytest
 from pipeline.evaluation import Evaluation, ScoredCase, write_evaluation
 from pipeline.evaluation.case_metrics import ClassMetrics
 from pipeline.evaluation.report.page import worst_first
-from pipeline.evaluation.report.svg import Range
+from pipeline.reports.svg import Range
 
 
 def metrics(dice, truth=10.0, pred=9.0):
