@@ -30,7 +30,7 @@ def main() -> None:
     """Prints the figures."""
     given = arguments()
     with tempfile.TemporaryDirectory() as folder:
-        studies = make_studies(Path(folder) / "studies", given.studies)
+        studies = make_studies(given.data or Path(folder) / "studies", given.studies)
         say(benchmark="cohort", studies=len(studies), device=given.device, jobs=given.jobs, threads=given.threads)
         single = [run(given, [study], Path(folder) / "single") for study in studies]
         cohort = run(given, studies, Path(folder) / "cohort")
@@ -42,6 +42,7 @@ def arguments() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=12)
+    parser.add_argument("--data", type=Path, help="where the studies are made, or lie from a run before")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="of torch's operations")
@@ -49,14 +50,18 @@ def arguments() -> argparse.Namespace:
 
 
 def make_studies(folder: Path, count: int) -> list[Path]:
-    """Coarse phantoms, each with a name of its own."""
+    """Coarse phantoms, each with a name of its own; those that are there are taken."""
     from pipeline.phantom import PhantomSpec, write_phantom
 
     studies = []
     for seed in range(count):
+        study = folder / f"study_{seed:02d}.nii.gz"
+        studies.append(study)
+        if study.exists():
+            continue
         spec = PhantomSpec(seed=seed, shape=(96, 96, 60), spacing_mm=(4.0, 4.0, 5.0))
         written = write_phantom(folder / f"made_{seed}", spec, format="nifti").ct
-        studies.append(written.rename(folder / f"study_{seed:02d}.nii.gz"))
+        written.rename(study)
     return studies
 
 

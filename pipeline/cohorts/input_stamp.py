@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.cohorts.claims import LOCKS_FOLDER
 from pipeline.datasets.study_folders import RESULT_MARK
 from pipeline.dicomweb.address import is_address
 from transforms.file_kinds import is_hidden
@@ -60,12 +61,12 @@ def _below(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
     """The files in a folder and below it, but for hidden ones and for results of ours."""
     with os.scandir(folder) as found:
         entries = list(found)
-    if any(entry.name == RESULT_MARK for entry in entries):
+    if prefix and any(entry.name in (RESULT_MARK, LOCKS_FOLDER) for entry in entries):
         return
     for entry in entries:
         if is_hidden(Path(entry.name)):
             continue
         if entry.is_dir():
             yield from _below(Path(entry.path), f"{prefix}{entry.name}/")
-        elif not entry.name.endswith(".csv"):  # a run's tables, where results go below the input
+        elif not entry.name.endswith((".csv", ".html")):  # a run's tables, where results go into the input's folder
             yield prefix + entry.name, entry.stat()

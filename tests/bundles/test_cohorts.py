@@ -4,7 +4,9 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
 import time
 
 import nibabel as nib
@@ -126,6 +128,32 @@ def test_two_commands_on_one_folder_share_the_cases(command, tmp_path):
     lines = [json.loads(line) for result in results for line in result.stderr.splitlines()]
     assert sorted(line["case"] for line in lines if line["stage"] == "network") == CASES
     assert rows(tmp_path) == dict.fromkeys(CASES, "done")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 64 KB, where this user may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no disk can be mounted by this user")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_ends_the_run_with_an_error_and_whole_files(command, small_disk):
+    result = command(small_disk / "out").end()
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("ctvol: error: ")
+    assert "No space left on device" in last
+    assert "Free some space on this disk" in last
+    whole(small_disk)
+    said = rows(small_disk / "out")
+    assert {case for case, status in said.items() if status == "done"} <= set(done(small_disk / "out"))
+    assert not [path for path in small_disk.rglob(".*-*") if path.is_file()]
 
 
 @pytest.mark.slow
