@@ -18,6 +18,9 @@ Result = TypeVar("Result")
 
 #: Bytes that the gray pictures of a volume may take: a third more as text in a page.
 GRAY_BYTES = 8_000_000
+#: Bytes that they may take together with what is marked: a page stays under 15 MB also where label maps are noise.
+ALL_BYTES = 10_200_000
+_LEAST_GRAY_BYTES = 1_500_000
 _SAMPLED = 7
 _SMALLEST_SCALE = 0.2
 _VALUES = 256
@@ -55,7 +58,8 @@ def encode_axial(volumes: PictureVolumes, gray_bytes: int = GRAY_BYTES) -> Axial
     order = volumes.native_order
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         marked = list(pool.map(lambda place: _marks(volumes, place, size), order))
-        grays = _grays(volumes, order, size, gray_bytes, pool)
+        room = ALL_BYTES - sum(len(picture) for picture, _ in marked if picture)
+        grays = _grays(volumes, order, size, min(gray_bytes, max(_LEAST_GRAY_BYTES, room)), pool)
     return AxialStack(
         size=size,
         grays=grays,

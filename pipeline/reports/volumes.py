@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import nibabel as nib
@@ -88,11 +89,11 @@ class PictureVolumes:
         """For each axis the slice with most lesion, else with most lung, else the middle one."""
         return place_of_most(self.hu.shape, [self.label_map, self.lungs])
 
-    @property
+    @cached_property
     def _turns(self) -> Array:
         return picture_orientation(self.affine)
 
-    @property
+    @cached_property
     def _axis(self) -> int:
         """The volume's own axis of its axial slices."""
         return int(np.flatnonzero(self._turns[:, 0] == 2)[0])

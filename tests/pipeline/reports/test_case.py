@@ -209,3 +209,17 @@ def test_codes_keep_both_windows():
     assert np.abs(back - hu)[hu >= -160].max() <= 2
     assert np.abs(back - hu).max() <= 5
     assert (np.diff(to_codes(np.arange(-1100, 1600)).astype(int)) >= 0).all()
+
+
+def test_a_page_stays_small_where_the_label_map_is_noise(monkeypatch):
+    """The gray pictures make room."""
+    generator = np.random.default_rng(0)
+    hu = generator.integers(-1000, 400, (160, 160, 30)).astype(np.int16)
+    volumes = PictureVolumes.of(hu, np.diag([-1.0, -1, 1, 1]), generator.integers(0, 4, hu.shape).astype(np.uint8))
+    plain = encode_axial(volumes)
+    marks = sum(map(len, plain.marks))
+    monkeypatch.setattr("pipeline.reports.axial.ALL_BYTES", marks + 150_000)
+    monkeypatch.setattr("pipeline.reports.axial._LEAST_GRAY_BYTES", 10_000)
+    made = encode_axial(volumes)
+    assert sum(map(len, made.grays)) <= 165_000 < sum(map(len, plain.grays))
+    assert made.marks == plain.marks
