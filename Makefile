@@ -9,9 +9,10 @@ SEED ?= 2024
 SERVICES := orthanc orthanc-dicomweb dicom3tools dcm2niix chromium chromium-driver
 
 LABEL_VENV ?= .venv-label
+MLFLOW_VENV ?= .venv-mlflow
 LABEL := pipeline/label_app/template
 
-.PHONY: help install label-install lint format types test test-slow services test-services fuzz demo weights slice-weights clean
+.PHONY: help install label-install mlflow-install docker-check lint format types test test-slow services test-services fuzz demo weights slice-weights clean
 
 help:
 	@echo "make demo            segment a synthetic chest CT (or STUDY=path) and show the result"
@@ -20,6 +21,8 @@ help:
 	@echo "make test-slow       real bundle commands, trainings, kills"
 	@echo "make services        what those tests need from Debian: $(SERVICES)"
 	@echo "make label-install   MONAI Label in an environment of its own, for those tests"
+	@echo "make mlflow-install  MLflow beside .venv, for those tests"
+	@echo "make docker-check    build the container image without a Docker engine, and segment a phantom in it"
 	@echo "make test-services   tests against real servers and programs; those that are not there are skipped"
 	@echo "make fuzz            mutated files through the reader: INPUTS=10000 of them, others with FUZZ_SEED=1"
 	@echo "make weights         train the shipped weights on, also on HEALTHY=\"CT ...\" with painted lesions"
@@ -41,6 +44,21 @@ $(LABEL_VENV)/.installed: $(LABEL)/requirements.txt $(wildcard $(LABEL)/environm
 	touch $@
 
 label-install: $(LABEL_VENV)/.installed
+
+# MLflow beside what .venv has, not in it: `import monai` would import it, and each command would start later.
+$(MLFLOW_VENV)/.installed: $(VENV)/.installed
+	$(PYTHON) -m venv $(MLFLOW_VENV)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> "$$($(MLFLOW_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/shared.pth"
+	$(MLFLOW_VENV)/bin/python -m pip install --quiet -c constraints.txt "$$(grep '^mlflow==' constraints.txt)"
+	touch $@
+
+mlflow-install: $(MLFLOW_VENV)/.installed
+
+# Builds the image without a Docker engine, as root on Debian 12: buildah, debootstrap, 15 GB, a quarter of an hour.
+docker-check:
+	@command -v buildah debootstrap > /dev/null || { echo "as root: apt-get install buildah debootstrap" >&2; exit 2; }
+	docker/check.sh
 
 lint: install
 	$(BIN)/ruff check .
@@ -65,7 +83,7 @@ services:
 	elif [ "$$(id -u)" -ne 0 ]; then echo "not installed; as root: apt-get install$$missing" >&2; \
 	else apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing; fi
 
-test-services: install label-install services
+test-services: install label-install mlflow-install services
 	$(BIN)/python -m pytest -m "service"
 
 INPUTS ?= 10000

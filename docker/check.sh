@@ -36,7 +36,7 @@ for path in /etc/xdg/pip $paths; do
 done
 
 echo "== target cpu"
-buildah bud --quiet --file docker/Dockerfile --target cpu --build-arg BASE=localhost/debian-base:bookworm \
+buildah bud --quiet --format docker --file docker/Dockerfile --target cpu --build-arg BASE=localhost/debian-base:bookworm \
     --build-arg TORCH_INDEX="${TORCH_INDEX:-https://pypi.org/simple}" "${options[@]}" --tag localhost/ctvol:cpu .
 
 echo "== a phantom, segmented in it, without a network"

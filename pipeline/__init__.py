@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "planning",
         "reports",
         "search",
+        "tracking",
         "training",
     ],
 )

@@ -104,9 +104,15 @@ def provenance(
         "versions": {"python": platform.python_version(), **{package: _version(package) for package in _PACKAGES}},
         "device": device,
         "options": json.loads(json.dumps(dict(options or {}), default=str)),
-        **({} if run is None else {"settings": run.settings}),
+        **({} if run is None else {"settings": run.settings, "settings_hash": settings_hash(run.settings)}),
         **_outcome(stages, files),
     }
+
+
+def settings_hash(settings: Mapping[str, Any] | None) -> str:
+    """SHA-256 of settings, in whatever order they stand: two runs with the same one were configured alike."""
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def completed(

@@ -49,7 +49,7 @@ def transfer_weights(network: Network, path: str | Path) -> Network:
             remedy="Use the overlay that they were trained with, or leave fine_tune.yaml out",
         )
     network.load_state_dict(fitting, strict=False)
-    logger.info("%.1f %% of the weights are those of %s", 100 * share, Path(path).name)
+    logger.info("%d of %d tensors are those of %s", len(fitting), len(own), Path(path).name)
     for name, value in rest.items():
         found = tuple(state[name].shape) if name in state else "nothing"
         logger.warning("%s %s starts afresh: the file has %s", name, tuple(value.shape), found)

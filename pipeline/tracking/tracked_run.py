@@ -39,7 +39,7 @@ def begin(
         weights: The weights that are used, or started from.
         parameters: Settings by name.
     """
-    identity = bundle_identity(bundle_root, weights)
+    identity = bundle_identity(Path(bundle_root), weights)
     known = {"bundle": identity.name, "bundle_version": identity.version, "weights_hash": identity.weights_hash}
     for handler in _tracking(handlers):
         named = {**known, **parameters}
@@ -62,7 +62,7 @@ def conclude(
         weights: Files that are kept beside the configs, where they are there.
     """
     for handler in _tracking(handlers):
-        run = handler.cur_run
+        run: Any = handler.cur_run
         if run is None:
             continue
         client, run_id = handler.client, run.info.run_id

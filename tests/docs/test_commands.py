@@ -70,6 +70,9 @@ def places(tmp_path_factory):
         "OUT_ENSEMBLE": str(folder / "out_ensemble"),
         "RUN_BINARY": str(folder / "binary"),
         "APP": str(folder / "app"),
+        "RUN_TUNED": str(folder / "tuned"),
+        **{name: str(folder / name) for name in ("PHANTOM", "PHANTOM/ct", "PHANTOM/truth.nii.gz", "PHANTOM_OUT")},
+        **{name: str(folder / name) for name in ("PHANTOM_OUT/ct/labels.nii.gz", "PHANTOM_OUT/evaluation")},
     }
 
 
