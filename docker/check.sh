@@ -59,5 +59,5 @@ test -s "$work/out/ct/labels.nii.gz"
 test -s "$work/out/ct/labels.seg.dcm"
 cat "$work/out/cases.csv" | cut -d, -f1-4
 grep -q '^ct,done,' "$work/out/cases.csv"
-buildah images localhost/ctvol
+buildah images localhost/ctvol:cpu
 echo "== done"
