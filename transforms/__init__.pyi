@@ -10,6 +10,7 @@ from .chains import restoring_chain as restoring_chain
 from .chains import training_chain as training_chain
 from .chains import validation_chain as validation_chain
 from .components import RemoveSmallComponentsd as RemoveSmallComponentsd
+from .grids import LargestSharesd as LargestSharesd
 from .grids import RegionOfInterestd as RegionOfInterestd
 from .grids import RestoreLabelMapd as RestoreLabelMapd
 from .grids import ToNetworkGridd as ToNetworkGridd
@@ -34,6 +35,8 @@ from .slices import read_image as read_image
 from .slices import slice_inference_chain as slice_inference_chain
 from .slices import slice_training_chain as slice_training_chain
 from .slices import slice_validation_chain as slice_validation_chain
+from .stacks import LoadStackd as LoadStackd
+from .stacks import LoadStackMaskd as LoadStackMaskd
 from .synthesis import LesionRanges as LesionRanges
 from .synthesis import RandPaintLesions as RandPaintLesions
 from .synthesis import RandPaintLesionsd as RandPaintLesionsd

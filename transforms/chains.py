@@ -31,15 +31,19 @@ from transforms.native import KeepNatived
 from transforms.network_input import NetworkInput, Step
 from transforms.reading import CheckSameGridd, LoadCTd, LoadLabelMapd
 from transforms.slabs import ToSlabd
+from transforms.stacks import LoadStackd, LoadStackMaskd, StackSettings
 
 Settings = NetworkInput | Mapping[str, Any]
 Merge = Sequence[Sequence[int]] | None
+Stack = StackSettings | Mapping[str, Any] | None
 
 INDICES_PER_CLASS = 4096
 """Places of each class that are remembered for balanced patches; more would only cost memory."""
 
 
-def inference_chain(network_input: Settings, *, series_uid: str | None = None, allow: Sequence[str] = ()) -> Compose:
+def inference_chain(
+    network_input: Settings, *, series_uid: str | None = None, allow: Sequence[str] = (), stack: Stack = None
+) -> Compose:
     """From a path under `image` to the network's input.
 
     The volume as read stays under `native` (no copy), the coarse lung mask under `lungs`.
@@ -48,18 +52,29 @@ def inference_chain(network_input: Settings, *, series_uid: str | None = None, a
         network_input: What the network is given.
         series_uid: The DICOM series to read where a study holds several.
         allow: What the reader would otherwise refuse.
+        stack: Reads arrays and pictures of slices too, see :class:`transforms.stacks.StackSettings`; `None` reads CT
+            volumes alone.
     """
+    load: list[Step]
+    if stack is None:
+        load = [LoadCTd("image", dtype=None, series_uid=series_uid, allow=allow), KeepNatived("image", "native")]
+    else:
+        load = [LoadStackd("image", stack, native_key="native", series_uid=series_uid, allow=allow)]
     return Compose(
         [
-            LoadCTd("image", dtype=None, series_uid=series_uid, allow=allow),
-            KeepNatived("image", "native"),
+            *load,
             *NetworkInput.of(network_input).steps(lungs_key="lungs"),
         ]
     )
 
 
 def validation_chain(
-    network_input: Settings, *, classes: Mapping[str, int], merge: Merge = None, allow: Sequence[str] = ()
+    network_input: Settings,
+    *,
+    classes: Mapping[str, int],
+    merge: Merge = None,
+    allow: Sequence[str] = (),
+    stack: Stack = None,
 ) -> Compose:
     """From paths under `image` and `label` to both on the network grid, without chance.
 
@@ -68,12 +83,20 @@ def validation_chain(
         classes: Class name to value; label maps with other values are refused.
         merge: For each class the values of the label maps that count as it; `None` where they are the classes' own.
         allow: What the reader would otherwise refuse.
+        stack: See :func:`inference_chain`.
     """
-    return Compose([*_load_pair(classes, merge, allow), *NetworkInput.of(network_input).steps(label_key="label")])
+    return Compose(
+        [*_load_pair(classes, merge, allow, stack), *NetworkInput.of(network_input).steps(label_key="label")]
+    )
 
 
 def evaluation_chain(
-    network_input: Settings, *, classes: Mapping[str, int], merge: Merge = None, allow: Sequence[str] = ()
+    network_input: Settings,
+    *,
+    classes: Mapping[str, int],
+    merge: Merge = None,
+    allow: Sequence[str] = (),
+    stack: Stack = None,
 ) -> Compose:
     """From paths under `image` and `label` to the image as for inference, and the label map on the native grid.
 
@@ -82,8 +105,9 @@ def evaluation_chain(
         classes: See :func:`validation_chain`.
         merge: See :func:`validation_chain`.
         allow: What the reader would otherwise refuse.
+        stack: See :func:`inference_chain`.
     """
-    return Compose([*_load_pair(classes, merge, allow), *NetworkInput.of(network_input).steps()])
+    return Compose([*_load_pair(classes, merge, allow, stack), *NetworkInput.of(network_input).steps()])
 
 
 def training_chain(
@@ -100,6 +124,7 @@ def training_chain(
     padding_value: float = 0.0,
     flip_axes: Sequence[int] = (0, 1, 2),
     intensity: bool = True,
+    stack: Stack = None,
 ) -> Compose:
     """From paths to one random training patch; everything before the patch can be cached.
 
@@ -116,13 +141,14 @@ def training_chain(
         padding_value: What stands outside the volume, after scaling.
         flip_axes: Axes that are mirrored at random.
         intensity: Whether contrast, brightness, sharpness and noise vary.
+        stack: See :func:`inference_chain`.
     """
     slab = slices is not None
     size = [*patch_size[:2], slices] if slices is not None else list(patch_size)
     ranges = None if deformation is None else DeformationRanges.of({**deformation, "in_plane": slab})
     return Compose(
         [
-            *validation_chain(network_input, classes=classes, merge=merge, allow=allow).transforms,
+            *validation_chain(network_input, classes=classes, merge=merge, allow=allow, stack=stack).transforms,
             ClassesToIndicesd("label", num_classes=len(classes), max_samples_per_class=INDICES_PER_CLASS),
             RandAffineElasticd(
                 ["image", "label"],
@@ -163,13 +189,18 @@ def restoring_chain(
     )
 
 
-def _load_pair(classes: Mapping[str, int], merge: Merge, allow: Sequence[str]) -> list[Step]:
+def _load_pair(classes: Mapping[str, int], merge: Merge, allow: Sequence[str], stack: Stack) -> list[Step]:
     values = sorted(check_classes(classes).values())
     groups = [[value] for value in values] if merge is None else merge
     target = {old: new for new, group in zip(values, groups, strict=True) for old in group}
+    allowed = sorted(target)
+    load: list[Step]
+    if stack is None:
+        load = [LoadCTd("image", dtype=None, allow=allow), LoadLabelMapd("label", allowed=allowed)]
+    else:
+        load = [LoadStackd("image", stack, allow=allow), LoadStackMaskd("label", stack, allowed=allowed)]
     return [
-        LoadCTd("image", dtype=None, allow=allow),
-        LoadLabelMapd("label", allowed=sorted(target)),
+        *load,
         CheckSameGridd(["image", "label"]),
         *([] if merge is None else [MapLabelValued("label", list(target), list(target.values()), dtype="uint8")]),
     ]

@@ -21,9 +21,11 @@ class NetworkInput:
     Attributes:
         spacing_mm: Of the network grid along x, y, z; `None` keeps the input's along that axis.
         orientation: Axis codes of the network grid.
+        image_size: In-plane voxels of the network grid, whatever the spacing: slices are resized to it; `None` goes by
+            the spacing.
         region: What is searched: `lungs`, `body` or `all`.
         margin_mm: Around the region of interest.
-        windows: HU windows, each one channel (:class:`transforms.HUWindowsd`).
+        windows: HU windows, each one channel (:class:`transforms.HUWindowsd`); `None` leaves values as they are.
         scaling: `scaling`, `mean` and `std` of :class:`transforms.HUWindowsd`.
         patches: `patch_size` and `overlap` of :class:`transforms.grids.PatchLattice` where a region is searched in
             patches: they lie where they would lie on the whole volume, and see all that they would see there.
@@ -31,9 +33,10 @@ class NetworkInput:
 
     spacing_mm: Sequence[float | None]
     orientation: str = "RAS"
+    image_size: Sequence[int] | None = None
     region: Region = "lungs"
     margin_mm: float = 20.0
-    windows: Sequence[Any] = ("lesion",)
+    windows: Sequence[Any] | None = ("lesion",)
     scaling: Mapping[str, Any] = field(default_factory=lambda: {"scaling": "unit"})
     patches: Mapping[str, Any] | None = None
 
@@ -51,6 +54,13 @@ class NetworkInput:
         """
         keys = ["image"] if label_key is None else ["image", label_key]
         modes: list[Mode] = ["linear", "nearest"]
+        grid = ToNetworkGridd(
+            keys,
+            self.spacing_mm,
+            orientation=self.orientation,
+            size=(None, None, None) if self.image_size is None else (*self.image_size, None),
+            mode=modes[: len(keys)],
+        )
         return [
             RegionOfInterestd(
                 keys,
@@ -61,8 +71,8 @@ class NetworkInput:
                 lattice=None if label_key is not None else self._lattice(),
                 searched=label_key is None,
             ),
-            ToNetworkGridd(keys, self.spacing_mm, orientation=self.orientation, mode=modes[: len(keys)]),
-            HUWindowsd("image", self.windows, **self.scaling),
+            grid,
+            *([] if self.windows is None else [HUWindowsd("image", self.windows, **self.scaling)]),
         ]
 
     def _lattice(self) -> NetworkLattice | None:

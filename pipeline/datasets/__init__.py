@@ -1,7 +1,6 @@
 """Studies to cases, data sets to lists of items."""
 
-from pipeline.datasets.datalist import load_datalist
-from pipeline.datasets.folds import load_fold
-from pipeline.datasets.studies import Case, find_cases
+import lazy_loader as _lazy
 
-__all__ = ["Case", "find_cases", "load_datalist", "load_fold"]
+# Lazy: finding cases needs no torch, stacks of slices do.
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 
 from transforms.errors import DataListError
 from transforms.hu_windows import HUWindow, WindowForm
-from transforms.reading import check_same_grid, read_ct, read_label_map
+from transforms.reading import check_same_grid, read_label_map
+from transforms.stacks import StackSettings, read_image_stack
+from transforms.stacks.load import part_of
 
 HISTOGRAM_HU = (-4096, 32767)
 """Range of the percentiles; CT files hold 12 bits as a rule, 16 with metal, and padding down to −3024."""
@@ -43,7 +46,7 @@ class Intensities:
 
 
 def measure_intensities(
-    data: Iterable[Mapping[str, str | PathLike[str]]],
+    data: Iterable[Mapping[str, Any]],
     *,
     window: WindowForm | None = None,
     image_key: str = "image",
@@ -54,7 +57,7 @@ def measure_intensities(
     One volume is in memory at a time and a slice of it in double precision.
 
     Args:
-        data: Items of a data list with paths.
+        data: Items of a data list with paths, of CT volumes or stacks of slices (their `slices` are measured).
         window: HU window that voxels are clipped to first, as they will be for the network; see
             :meth:`transforms.HUWindow.from_config`.
         image_key: Key of the CT's path.
@@ -126,11 +129,9 @@ class Tally:
         return int(np.searchsorted(np.cumsum(self.histogram), rank)) + HISTOGRAM_HU[0]
 
 
-def _slices(
-    item: Mapping[str, str | PathLike[str]], image_key: str, label_key: str | None
-) -> Iterator[NDArray[np.float64]]:
+def _slices(item: Mapping[str, Any], image_key: str, label_key: str | None) -> Iterator[NDArray[np.float64]]:
     """The voxels to measure, flat, a slice along the last axis at a time."""
-    volume = read_ct(_path(item, image_key)).to_metatensor(None)
+    volume, _ = read_image_stack(_path(item, image_key), StackSettings(), part=part_of(item))
     hu = volume.as_subclass(torch.Tensor)[0].numpy()
     if label_key is None:
         for index in range(hu.shape[2]):
@@ -143,7 +144,7 @@ def _slices(
         yield hu[:, :, index][labels[:, :, index] > 0].astype(np.float64)
 
 
-def _path(item: Mapping[str, str | PathLike[str]], key: str) -> str | PathLike[str]:
+def _path(item: Mapping[str, Any], key: str) -> str | PathLike[str]:
     if key not in item:
         raise DataListError(
             f"a case has no {key}",
@@ -152,4 +153,5 @@ def _path(item: Mapping[str, str | PathLike[str]], key: str) -> str | PathLike[s
             expected=key,
             remedy="Add it to the list",
         )
-    return item[key]
+    path: str | PathLike[str] = item[key]
+    return path

@@ -5,6 +5,7 @@ from pipeline.training.budget import TrainingBudget
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.early_stop import ResumableEarlyStop
 from pipeline.training.forward import AutocastInferer
+from pipeline.training.mask_losses import ForegroundChannels, MaskCrossEntropy
 from pipeline.training.moving_average import MovingAverageSchedule
 from pipeline.training.processes import join, leave, own_share
 from pipeline.training.samples import SampleDataset, SampleSampler
@@ -17,7 +18,9 @@ __all__ = [
     "BalancedSampler",
     "Checkpoints",
     "FinalValidation",
+    "ForegroundChannels",
     "LearningRateSchedule",
+    "MaskCrossEntropy",
     "MovingAverageSchedule",
     "PerClassDice",
     "ResumableEarlyStop",

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHIPPED = ROOT / "bundles/ct_lesion_segmentation/models/model.pt"
 SMALL_SLICES = "--max_epochs 1 --bootstrap_samples 20"
+SMALL_RECIPE = "--image_size [64,64] --patch_size [64,64] --network_def#backbone efficientnet-b0"
 SMALL = "--max_epochs 1 --samples_per_epoch 2 --train_batch_size 1 --patch_size [32,32,32] --spacing_mm [5,5,5]"
 
 SMALL_SPACE = """
@@ -54,6 +55,10 @@ def places(tmp_path_factory):
         "RUN_SLICES": str(folder / "run_slices"),
         "RUN_SLICES/best.pt": str(folder / "run_slices" / "best.pt"),
         "OUT_SLICES": str(folder / "out_slices"),
+        "ARRAYS": str(write_arrays(folder / "arrays")),
+        "RUN_RECIPE": str(folder / "run_recipe"),
+        "RUN_RECIPE/best.pt": str(folder / "run_recipe" / "best.pt"),
+        "OUT_RECIPE": str(folder / "out_recipe"),
         "STUDY": str(study),
         "HEALTHY": str(healthy),
         "PAINTED": str(folder / "painted"),
@@ -76,6 +81,17 @@ def places(tmp_path_factory):
     }
 
 
+def write_arrays(folder: Path) -> Path:
+    """Two slices of noise with masks of four channels."""
+    import numpy as np
+
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    np.save(folder / "images_a.npy", generator.normal(-500, 300, (3, 64, 64, 1)).astype(np.float32))
+    np.save(folder / "masks_a.npy", np.eye(4, dtype=np.float32)[generator.integers(0, 4, (3, 64, 64))])
+    return folder
+
+
 def write_slices(folder: Path) -> Path:
     """Pictures of noise with a label and a split."""
     import numpy as np
@@ -93,7 +109,9 @@ def write_slices(folder: Path) -> Path:
 
 def ready_to_run(command: str, places: dict[str, str]) -> list[str]:
     words = [places.get(word, word) for word in shlex.split(command)]
-    if any("train.yaml" in word for word in words):
+    if "medseg_2d" in command:
+        words += SMALL_RECIPE.split() + ([] if "inference" in command else ["--max_epochs", "1"])
+    elif any("train.yaml" in word for word in words):
         words += (SMALL_SLICES if "SLICES" in command else SMALL).split()
     executable = Path(sys.executable)
     return [str(executable) if words[0] == "python" else str(executable.parent / words[0]), *words[1:]]

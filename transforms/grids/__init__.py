@@ -1,6 +1,7 @@
 """Native grid to network grid and back: orientation, crop and spacing in one separable resampling."""
 
 from transforms.grids.grid import AxisMap, Grid
+from transforms.grids.largest import LargestSharesd
 from transforms.grids.lattice import NetworkLattice, PatchLattice
 from transforms.grids.network_grid import NETWORK_BOX, ToNetworkGridd, network_grid
 from transforms.grids.region import SEARCHED, RegionOfInterestd
@@ -12,6 +13,7 @@ __all__ = [
     "SEARCHED",
     "AxisMap",
     "Grid",
+    "LargestSharesd",
     "NetworkLattice",
     "PatchLattice",
     "RegionOfInterestd",

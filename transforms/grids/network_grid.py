@@ -26,15 +26,23 @@ ON_EDGE = 1e-2
 voxel of MONAI's grid, which may lie a little beyond the volume."""
 
 
-def network_grid(grid: Grid, spacing_mm: Sequence[float | None], orientation: str = "RAS") -> Grid:
+def network_grid(
+    grid: Grid,
+    spacing_mm: Sequence[float | None],
+    orientation: str = "RAS",
+    *,
+    size: Sequence[int | None] = (None, None, None),
+) -> Grid:
     """The grid of a spacing and orientation over the extent of another, starting at the centre of its first voxel.
 
-    It is the grid that MONAI's `Orientation` and `Spacing` make, so weights carry over between the two.
+    It is the grid that MONAI's `Orientation` and `Spacing` make, so weights carry over between the two. Along an axis
+    with a size the outer edges of both grids meet instead, as where pictures are resized.
 
     Args:
         grid: The grid to cover.
         spacing_mm: Along each axis after reorientation; `None` keeps what is there.
         orientation: Three axis codes, `R` or `L`, `A` or `P`, `S` or `I`.
+        size: Voxels along each axis after reorientation; where there is a number, the spacing follows from it.
 
     Raises:
         SettingError: When a spacing is not positive, or the orientation is not one.
@@ -47,6 +55,19 @@ def network_grid(grid: Grid, spacing_mm: Sequence[float | None], orientation: st
     affine = turned.affine.copy()
     affine[:3, :3] *= want / have
     x, y, z = (int(voxels) for voxels in np.round(steps + 1))
+    return _sized(Grid(shape=(x, y, z), affine=affine), turned, size)
+
+
+def _sized(grid: Grid, whole: Grid, size: Sequence[int | None]) -> Grid:
+    """A grid with other numbers of voxels over the extent of a whole one, edge to edge."""
+    shape, affine = list(grid.shape), grid.affine.copy()
+    for axis, voxels in enumerate(size):
+        if voxels is not None:
+            ratio = whole.shape[axis] / voxels
+            shape[axis] = int(voxels)
+            affine[:3, axis] = whole.affine[:3, axis] * ratio
+            affine[:3, 3] += whole.affine[:3, axis] * (ratio - 1) / 2
+    x, y, z = shape
     return Grid(shape=(x, y, z), affine=affine)
 
 
@@ -69,6 +90,14 @@ def network_part(grid: Grid, whole: Grid) -> tuple[Grid, tuple[int, ...]]:
     if any(first >= last for first, last in zip(start, stop, strict=True)):
         return whole, (0, 0, 0)
     return whole.cropped(start, stop), tuple(start)
+
+
+def _check_size(size: Sequence[int | None]) -> None:
+    if len(size) != 3 or any(voxels is not None and int(voxels) < 1 for voxels in size):
+        raise SettingError(
+            "the size of the network grid cannot be used", where="image_size", found=list(size),
+            expected="numbers of voxels, or null to go by the spacing",
+        )  # fmt: skip
 
 
 def _check(spacing_mm: Sequence[float | None], orientation: str) -> None:
@@ -101,6 +130,7 @@ class ToNetworkGridd(MapTransform):
         spacing_mm: Of the network grid along x, y, z after reorientation; `None` keeps the input's.
         orientation: Axis codes of the network grid.
         mode: `linear` or `nearest`, one for all keys or one each.
+        size: Voxels along x, y, z after reorientation, whatever the spacing; `None` along an axis goes by the spacing.
         allow_missing_keys: Passes over keys that are not there.
     """
 
@@ -110,11 +140,14 @@ class ToNetworkGridd(MapTransform):
         spacing_mm: Sequence[float | None],
         *,
         orientation: str = "RAS",
+        size: Sequence[int | None] = (None, None, None),
         mode: Mode | Sequence[Mode] = "linear",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         _check(spacing_mm, orientation)
+        _check_size(size)
+        self.size = tuple(size)
         self.spacing_mm = tuple(spacing_mm)
         self.orientation = orientation
         self.mode: tuple[Mode, ...] = ensure_tuple_rep(mode, len(self.keys))
@@ -128,7 +161,7 @@ class ToNetworkGridd(MapTransform):
             meta = dict(volume.meta)
             uncropped = meta.pop(UNCROPPED, None)
             whole_source = source if uncropped is None else Grid(shape=uncropped["shape"], affine=uncropped["affine"])
-            whole = network_grid(whole_source, self.spacing_mm, self.orientation)
+            whole = network_grid(whole_source, self.spacing_mm, self.orientation, size=self.size)
             target, start = (whole, (0, 0, 0)) if uncropped is None else network_part(source, whole)
             stop = [first + size for first, size in zip(start, target.shape, strict=True)]
             meta[NETWORK_BOX] = {"start": list(start), "stop": stop, "shape": list(whole.shape)}

@@ -69,7 +69,7 @@ def read_label_map(path: str | PathLike[str], *, allowed: Sequence[int] | None =
     stored, affine, repairs = read_volume_file(source, kind, smallest=True)
     labels = _as_labels(stored, given)
     if allowed is not None:
-        _check_allowed(labels, allowed, given)
+        check_allowed(labels, allowed, given)
     meta = Volume(array=stored, affine=affine, format=kind, path=given, repairs=repairs).meta()
     return MetaTensor(torch.from_numpy(labels)[None], affine=torch.from_numpy(affine), meta=meta)
 
@@ -142,7 +142,8 @@ def _impossible(piece: npt.NDArray[Any]) -> list[float]:
     return [float(value) for value in wrong[: _NAMED_VALUES + 1]]
 
 
-def _check_allowed(labels: npt.NDArray[np.uint8], allowed: Sequence[int], where: str) -> None:
+def check_allowed(labels: npt.NDArray[np.uint8], allowed: Sequence[int], where: str) -> None:
+    """Raises `LabelError` when a label map `(X, Y, Z)` holds values that no class has."""
     counts = np.zeros(MAX_LABEL + 1, dtype=np.int64)
     for piece in slices_of(labels):
         counts += np.bincount(piece.ravel(order="K"), minlength=MAX_LABEL + 1)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # seconds, which looking at headers must not spend
     import torch
     from monai.data import MetaTensor
 
-Format = Literal["nifti", "nrrd", "metaimage", "dicom"]
+Format = Literal["nifti", "nrrd", "metaimage", "dicom", "npy", "pictures"]
 Voxels = npt.NDArray[np.int16] | npt.NDArray[np.float32]
 Affine = npt.NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Pictures of CT slices: PNG and JPEG of any size, as gray values."""
+"""Pictures of CT slices: PNG and JPEG of any size, as gray values or in colour."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ _COLOUR_SPREAD = 16
 _COLOURED_SHARE = 0.02
 
 
-def read_image(path: str | PathLike[str]) -> tuple[NDArray[np.uint8], list[str]]:
-    """Reads a picture as gray values.
+def read_image(path: str | PathLike[str], *, colour: bool = False) -> tuple[NDArray[np.uint8], list[str]]:
+    """Reads a picture as gray values, or in its colours.
 
-    Colour becomes luminance (ITU-R 601), transparent parts become black, a palette is resolved, an orientation in the
-    EXIF header is applied.
+    Without `colour`, colour becomes luminance (ITU-R 601). Transparent parts become black, a palette is resolved, an
+    orientation in the EXIF header is applied.
 
     Args:
         path: A PNG or JPEG file.
+        colour: Keeps red, green and blue; gray values stand in all three.
 
     Returns:
-        Gray values `(H, W)`, row 0 on top, and what is noteworthy, as short sentences.
+        Gray values `(H, W)` or colours `(H, W, 3)`, row 0 on top, and what is noteworthy, as short sentences.
 
     Raises:
         NotFoundError: When there is no such file.
@@ -49,7 +50,7 @@ def read_image(path: str | PathLike[str]) -> tuple[NDArray[np.uint8], list[str]]
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as picture:
-                return _gray(picture, path)
+                return _opened(picture, path, colour)
     except UnidentifiedImageError as error:
         raise UnreadableError(
             "the file is no image, or is corrupt", where=path, expected="PNG or JPEG", remedy="Copy the file again"
@@ -64,7 +65,7 @@ def read_image(path: str | PathLike[str]) -> tuple[NDArray[np.uint8], list[str]]
         ) from error
 
 
-def _gray(picture: Image.Image, path: str | PathLike[str]) -> tuple[NDArray[np.uint8], list[str]]:
+def _opened(picture: Image.Image, path: str | PathLike[str], colour: bool) -> tuple[NDArray[np.uint8], list[str]]:
     if picture.format not in FORMATS:
         raise UnreadableError(
             "the image is of another format", where=path, found=picture.format, expected=" or ".join(FORMATS),
@@ -79,8 +80,10 @@ def _gray(picture: Image.Image, path: str | PathLike[str]) -> tuple[NDArray[np.u
     picture.load()
     upright = ImageOps.exif_transpose(picture)
     if upright.mode in ("L", "1"):
-        return np.asarray(upright.convert("L")), []
+        return np.asarray(upright.convert("RGB" if colour else "L")), []
     opaque = Image.alpha_composite(Image.new("RGBA", upright.size, "black"), upright.convert("RGBA")).convert("RGB")
+    if colour:
+        return np.asarray(opaque), []
     return np.asarray(opaque.convert("L")), _colour_finding(np.asarray(opaque))
 
 

@@ -169,7 +169,7 @@ def test_the_schedule_follows_the_budget():
     assert rates[-1] == 0
 
 
-@pytest.mark.parametrize("shape", ["cosine", "one_cycle", "poly", "constant"])
+@pytest.mark.parametrize("shape", ["cosine", "poly", "constant"])
 def test_every_schedule_rises_and_stays_in_its_range(shape):
     schedule = LearningRateSchedule(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0), TrainingBudget(1), shape)
     values = [schedule.factor(step / 100) for step in range(101)]
@@ -182,3 +182,24 @@ def test_every_schedule_rises_and_stays_in_its_range(shape):
 def test_an_unknown_schedule_is_refused():
     with pytest.raises(SettingError, match="linear"):
         LearningRateSchedule(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0), TrainingBudget(1), "linear")
+
+
+def test_one_cycle_is_pytorchs():
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = LearningRateSchedule(optimizer, TrainingBudget(1), "one_cycle")
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1.0), max_lr=1.0, total_steps=1001
+    )
+    for step in range(0, 1001):
+        if step in (0, 100, 300, 700, 1000):
+            assert schedule.factor(step / 1000) == pytest.approx(theirs.get_last_lr()[0], abs=5e-3)
+        if step < 1000:
+            theirs.optimizer.step()
+            theirs.step()
+
+
+def test_steps_divide_the_rate_by_ten():
+    schedule = LearningRateSchedule(
+        torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0), TrainingBudget(1), "step", step_epochs=100
+    )
+    assert [schedule.factor(0.5, epochs) for epochs in (0, 99, 100, 250)] == pytest.approx([1, 1, 0.1, 0.01])
