@@ -27,6 +27,7 @@ from .reading import open_source as open_source
 from .reading import read_ct as read_ct
 from .reading import read_label_map as read_label_map
 from .slabs import ToSlabd as ToSlabd
+from .slices import ChangeRanges as ChangeRanges
 from .slices import LoadSliced as LoadSliced
 from .slices import SliceInput as SliceInput
 from .slices import SlicesOfCased as SlicesOfCased

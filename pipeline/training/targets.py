@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from transforms.errors import SettingError
+from transforms.slices import ChangeRanges, apply_changes, draw_changes
 
 
 class SoftTargets:
@@ -23,13 +24,21 @@ class SoftTargets:
         one_logit: Whether the network has one logit for two classes; the target then is that of the second.
         label_smoothing: Share of the probability that is spread over all classes (Szegedy et al. 2016).
         mixup: Alpha of the Beta distribution of mixup (Zhang et al. 2018); 0 leaves images as they are.
+        changes: Random changes of the whole batch on its device (:class:`transforms.ChangeRanges`, or a mapping of its
+            settings); `None` for none.
 
     Raises:
         SettingError: When a setting cannot be used.
     """
 
     def __init__(
-        self, classes: int, *, one_logit: bool = False, label_smoothing: float = 0.0, mixup: float = 0.0
+        self,
+        classes: int,
+        *,
+        one_logit: bool = False,
+        label_smoothing: float = 0.0,
+        mixup: float = 0.0,
+        changes: ChangeRanges | Mapping[str, Any] | None = None,
     ) -> None:
         if one_logit and classes != 2:
             raise SettingError("one logit tells two classes apart", where="out_channels", found=f"{classes} classes")
@@ -42,12 +51,17 @@ class SoftTargets:
         self.one_logit = one_logit
         self.label_smoothing = label_smoothing
         self.mixup = mixup
+        self.changes = None if changes is None else ChangeRanges.of(changes)
 
     def __call__(
         self, batch: Mapping[str, Any], device: torch.device | str | None = None, non_blocking: bool = False, **_: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Images `(B, C, H, W)`, and targets `(B, classes)` or, with one logit, `(B, 1)`."""
         images = batch["image"].as_subclass(torch.Tensor).to(device, non_blocking=non_blocking)
+        if self.changes is not None:
+            generator = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
+            drawn = draw_changes(self.changes, len(images), generator)
+            images = apply_changes(images, drawn, self.changes.hole_size)
         labels = torch.as_tensor(batch["label"]).to(device, torch.long).reshape(-1)
         targets = functional.one_hot(labels, self.classes).float()
         targets = targets * (1 - self.label_smoothing) + self.label_smoothing / self.classes

@@ -53,7 +53,7 @@ class LoadSliced(MapTransform):
             stack = self._stack(str(data[key]))
             position = stack.position(int(data.get("slice", 0)))
             image, box = self.slice_input(stack.slab(position, self.slice_input.slices))
-            meta = {"filename_or_obj": str(data[key]), "findings": list(stack.findings), "box": list(box)}
+            meta = {"filename_or_obj": str(data[key]), "findings": "; ".join(stack.findings), "box": list(box)}
             loaded[key] = MetaTensor(image, meta=meta)
         return loaded
 

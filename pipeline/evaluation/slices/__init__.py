@@ -1,6 +1,7 @@
 """How good a classifier of slices is: scores with intervals, a threshold from validation, tables and figures."""
 
 from pipeline.evaluation.intervals import Interval
+from pipeline.evaluation.slices.audit import audit_pictures
 from pipeline.evaluation.slices.evaluator import SliceEvaluation
 from pipeline.evaluation.slices.intervals import with_intervals
 from pipeline.evaluation.slices.metric_functions import slice_metrics
@@ -11,6 +12,7 @@ __all__ = [
     "Interval",
     "Predictions",
     "SliceEvaluation",
+    "audit_pictures",
     "choose_threshold",
     "confusion",
     "predict",

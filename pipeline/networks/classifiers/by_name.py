@@ -15,6 +15,7 @@ from monai.networks.nets import DenseNet121, DenseNet169, EfficientNetBN, ResNet
 from torch import nn
 
 from pipeline.networks.classifiers.fpn import FPNClassifier
+from pipeline.networks.classifiers.scattering import ScatteringClassifier
 from transforms.errors import MissingExtraError, NotFoundError, SettingError
 
 Maker = Callable[..., nn.Module]
@@ -90,6 +91,10 @@ def _efficientnet(name: str, in_channels: int, out_channels: int, pretrained: bo
     return network
 
 
+def _scattering(in_channels: int, out_channels: int, pretrained: bool) -> nn.Module:
+    return ScatteringClassifier(in_channels, out_channels)
+
+
 def _vgg(in_channels: int, out_channels: int, pretrained: bool) -> nn.Module:
     if find_spec("torchvision") is None:
         raise MissingExtraError(
@@ -115,6 +120,7 @@ CLASSIFIERS: dict[str, tuple[Maker, bool]] = {
     "resnet50_fpn": (partial(_fpn, resnet50), False),
     "seresnet50": (_seresnet, True),
     **{f"efficientnet-b{size}": (partial(_efficientnet, f"efficientnet-b{size}"), True) for size in range(5)},
+    "scattering": (_scattering, False),
     "vgg19_bn": (_vgg, True),
 }
 """Name to what makes the network, and whether its library publishes weights on ImageNet for it."""

@@ -8,6 +8,7 @@ import torch
 from monai.networks.nets import DenseNet
 from torch import nn
 
+from pipeline.networks.classifiers.scattering import ScatteringClassifier
 from transforms.errors import SettingError
 
 _PROBE_SIDE = 64
@@ -17,7 +18,7 @@ def last_features(network: nn.Module, in_channels: int) -> str:
     """The name of the last convolution that runs over an input.
 
     A DenseNet's last convolution makes only the last few of the maps that it classifies from: there it is the
-    activation of all of them.
+    activation of all of them. A scattering network's are its standardised maps.
 
     Args:
         network: Takes `(B, in_channels, H, W)`.
@@ -29,6 +30,8 @@ def last_features(network: nn.Module, in_channels: int) -> str:
     for name, module in network.named_modules():
         if isinstance(module, DenseNet):
             return f"{name}.class_layers.relu".lstrip(".")
+        if isinstance(module, ScatteringClassifier):
+            return f"{name}.standardise_maps".lstrip(".")
     probe = copy.deepcopy(network).to("meta").eval()
     names = {module: name for name, module in probe.named_modules() if isinstance(module, nn.Conv2d)}
     order: list[str] = []

@@ -29,6 +29,7 @@ QUICK = {
     "accumulation_steps": 2,
     "batch_size": 8,
     "learning_rate": 0.002,
+    "val_interval": 1,
 }
 """Settings with which a training takes seconds."""
 
@@ -68,7 +69,10 @@ def slice_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in range(count):
                 suffix, mode = ((".png", "L"), (".jpg", "RGB"), (".png", "RGBA"))[number % 3]
                 files.append(f"{split}%{number}{suffix}")
-                Image.fromarray(draw_chest(generator, bool(value))).convert(mode).save(pictures / files[-1])
+                picture = Image.fromarray(draw_chest(generator, bool(value))).convert(mode)
+                if number == 1:  # drawn on: what is noteworthy of one picture must not part it from the others
+                    picture.paste((200, 30, 30), (2, 2, 20, 20))
+                picture.save(pictures / files[-1])
             (lists / f"{split}CT_{name}.txt").write_text("\n".join(files) + "\n")
     return folder
 

@@ -58,13 +58,13 @@ def test_the_exported_network_gives_the_same(warm_python, slice_bundle, configs,
     network = classifier(settings["architecture"], 1, 2, dropout=settings["dropout"]).eval()
     torch.save(network.state_dict(), tmp_path / "model.pt")
     more = {"bundle_root": slice_bundle, "ckpt_file": tmp_path / "model.pt", "filepath": tmp_path / "model.ts"}
-    more["input_shape"] = "[1, 1, 224, 224]"
+    more["input_shape"] = "[1, 1, 128, 128]"
     result = warm_python(
         "monai.bundle", "ckpt_export", "network_def", *arguments(slice_bundle, **more), "--use_trace", "True"
     )
     assert result.returncode == 0, result.stderr
     exported = torch.jit.load(tmp_path / "model.ts").eval()
-    image = torch.rand(1, 1, 224, 224)
+    image = torch.rand(1, 1, 128, 128)
     with torch.inference_mode():
         torch.testing.assert_close(exported(image), network(image), atol=1e-4, rtol=1e-3)
 

@@ -1,0 +1,205 @@
+"""What a classifier of pictures reads besides the lungs: sizes and formats, what stands outside, tones, duplicates."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import GroupKFold, cross_val_predict
+
+from pipeline.evaluation.intervals import Interval
+from pipeline.evaluation.slices.intervals import SAMPLES, with_intervals
+from pipeline.evaluation.slices.near_duplicates import NEAR, difference_hash, near_pairs
+from pipeline.evaluation.slices.scores import as_json, scores
+from pipeline.export.files import make_folder, write_json
+from transforms.errors import DataListError
+from transforms.file_kinds import is_image
+from transforms.slices import SliceInput, read_stack
+from transforms.slices.body import slice_region
+from transforms.slices.probabilities import to_probabilities
+
+logger = logging.getLogger(__name__)
+
+FOLDS = 5
+TONES = 17
+DEALS = 4
+"""How often the pictures are dealt out anew over the files."""
+
+Predict = Callable[[torch.Tensor], torch.Tensor]
+Array = NDArray[Any]
+
+
+def audit_pictures(
+    output_dir: str | PathLike[str],
+    items: Sequence[Mapping[str, Any]],
+    training_items: Sequence[Mapping[str, Any]],
+    slice_input: SliceInput,
+    predict: Predict,
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measures what speaks for or against trusting the scores of a two-class classifier of pictures.
+
+    Writes `audit.json`: under `auroc` the area under the ROC curve, each with its interval, of
+
+    - `model`: the pictures as the model sees them;
+    - `nothing_blanked` and `outside_blanked`: the same with and without what stands outside the body;
+    - `lungs_blanked`: the box of the lungs filled with the slice's median, which should leave little;
+    - `file_alone`: a forest that sees width, height, format and mode, cross-validated: what leaks in the files;
+    - `file_through_model`: the model on pictures dealt out anew: each file keeps its size, format and mode, and shows
+      another's picture. What of that leak gets through, which should be none (0.5 in the interval);
+    - `tones_alone`: a forest that sees quantiles of the model's input, cross-validated: how far the choice of window
+      and the density of the whole slice go;
+    - `without_duplicates`: the model without pictures that training has nearly alike;
+
+    and under `near_duplicates` those pairs. Volumes in the list are left out.
+
+    Args:
+        output_dir: Where to.
+        items: Data list that is measured.
+        training_items: Data list of training.
+        slice_input: What the network is given.
+        predict: Logits `(N, 2)` of inputs `(N, C, H, W)`.
+        samples: Draws of the bootstrap.
+        seed: Of the bootstrap and the forests.
+
+    Raises:
+        DataListError: When no picture is there, or only one class.
+    """
+    pictures = [item for item in items if is_image(item["image"])]
+    labels = np.array([int(item["label"]) for item in pictures])
+    if set(labels) != {0, 1}:
+        raise DataListError(
+            "an audit wants pictures of two classes", where="split", found=f"classes {sorted(set(labels.tolist()))}"
+        )
+    groups = [str(item.get("group", item["case"])) for item in pictures]
+    slabs = [_slab(item, slice_input) for item in pictures]
+
+    def auroc(score: Array, chosen: Array | None = None) -> Interval:
+        # Items count again where there are several scores of each.
+        kept = np.arange(len(score)) % len(labels) if chosen is None else np.flatnonzero(chosen)
+        own = score if chosen is None else score[kept]
+        both = np.stack([1 - own, own], axis=1)
+        found = with_intervals(
+            lambda truth, p: {"auroc": scores(truth, p)["auroc"]}, labels[kept], both,
+            [groups[number] for number in kept], samples=samples, seed=seed,
+        )  # fmt: skip
+        return found["auroc"]
+
+    def score(prepared: Sequence[torch.Tensor]) -> Array:
+        return np.asarray(to_probabilities(predict(torch.stack(list(prepared))))[:, 1].numpy(), dtype=np.float64)
+
+    inputs = [slice_input(slab)[0] for slab in slabs]
+    of_model = score(inputs)
+    pairs = _duplicates(pictures, slabs, training_items, slice_input)
+    apart = ~np.isin(np.arange(len(labels)), [pair["number"] for pair in pairs])
+    found = {
+        "model": auroc(of_model),
+        **{
+            name: auroc(score([replace(slice_input, blank_outside=blank)(slab)[0] for slab in slabs]))
+            for name, blank in (("nothing_blanked", False), ("outside_blanked", True))
+        },
+        "lungs_blanked": auroc(score([slice_input(_without_lungs(slab, slice_input))[0] for slab in slabs])),
+        "file_alone": auroc(_forest(np.array([_of_file(item) for item in pictures]), labels, groups, seed)),
+        "file_through_model": auroc(_dealt_scores(pictures, slice_input, score, seed)),
+        "tones_alone": auroc(_forest(np.array([_tones(image) for image in inputs]), labels, groups, seed)),
+        "without_duplicates": auroc(of_model, apart),
+    }
+    for name, interval in found.items():
+        logger.info("AUROC, %s: %.3f [%.3f, %.3f]", name, interval.value, interval.low, interval.high)
+    content = {
+        "pictures": len(pictures),
+        "auroc": {name: {key: as_json(value) for key, value in asdict(one).items()} for name, one in found.items()},
+        "near_duplicates": {
+            "share_of_bits": NEAR,
+            "pairs": [{k: v for k, v in p.items() if k != "number"} for p in pairs],
+        },
+    }
+    write_json(make_folder(Path(output_dir)) / "audit.json", content)
+    return content
+
+
+def _slab(item: Mapping[str, Any], settings: SliceInput) -> torch.Tensor:
+    return read_stack(item["image"], image_window=settings.image_window).slab(0, settings.slices)
+
+
+def _of_file(item: Mapping[str, Any]) -> list[float]:
+    """Width, height, their ratio, whether it is a JPEG, and channels."""
+    with Image.open(item["image"]) as picture:
+        width, height = picture.size
+        return [width, height, width / height, float(picture.format == "JPEG"), len(picture.getbands())]
+
+
+def _tones(image: torch.Tensor) -> Array:
+    return np.asarray(np.quantile(image.numpy(), np.linspace(0.02, 0.98, TONES)))
+
+
+def _forest(measures: Array, labels: Array, groups: Sequence[str], seed: int) -> Array:
+    """Probability of the second class for each item, by forests that saw only other groups."""
+    forest = RandomForestClassifier(200, min_samples_leaf=3, class_weight="balanced", random_state=seed)
+    folds = GroupKFold(min(FOLDS, len(set(groups))), shuffle=True, random_state=seed)
+    said = cross_val_predict(forest, measures, labels, groups=groups, cv=folds, method="predict_proba")
+    return np.asarray(said[:, 1])
+
+
+def _without_lungs(slab: torch.Tensor, settings: SliceInput) -> torch.Tensor:
+    middle = slab[0, slab.shape[1] // 2]
+    top, left, bottom, right = slice_region(middle.numpy(), "lungs").box
+    blank = slab.clone()
+    blank[..., top:bottom, left:right] = middle.median()
+    return blank
+
+
+def _dealt_scores(
+    pictures: Sequence[Mapping[str, Any]], settings: SliceInput, score: Callable[..., Array], seed: int
+) -> Array:
+    """Scores `(DEALS x N,)` of files that keep their size, format and mode and show another's picture."""
+    draws = np.random.default_rng(seed)
+    found = []
+    for _ in range(DEALS):
+        dealt = draws.permutation(len(pictures))
+        found.append(
+            score([_rewritten(pictures[at]["image"], item, settings) for at, item in zip(dealt, pictures, strict=True)])
+        )
+    return np.concatenate(found)
+
+
+def _rewritten(source: str, item: Mapping[str, Any], settings: SliceInput) -> torch.Tensor:
+    with Image.open(source) as picture, Image.open(item["image"]) as like:
+        shown = picture.convert("RGBA").convert("L").resize(like.size, Image.Resampling.BICUBIC).convert(like.mode)
+        with tempfile.NamedTemporaryFile(suffix=".png" if like.format == "PNG" else ".jpg") as file:
+            shown.save(file, format=like.format)
+            file.flush()
+            return settings(_slab({"image": file.name}, settings))[0]
+
+
+def _duplicates(
+    pictures: Sequence[Mapping[str, Any]],
+    slabs: Sequence[torch.Tensor],
+    training_items: Sequence[Mapping[str, Any]],
+    settings: SliceInput,
+) -> list[dict[str, Any]]:
+    others = [item for item in training_items if is_image(item["image"])]
+    own = [difference_hash(slab[0, 0].numpy()) for slab in slabs]
+    theirs = [difference_hash(_slab(item, settings)[0, 0].numpy()) for item in others]
+    return [
+        {
+            "number": pair.first,
+            "case": pictures[pair.first]["case"],
+            "training_case": others[pair.second]["case"],
+            "share_of_bits": round(pair.distance, 4),
+            "same_label": pictures[pair.first]["label"] == others[pair.second]["label"],
+        }
+        for pair in near_pairs(own, theirs)
+    ]
