@@ -24,6 +24,7 @@ from pipeline.evaluation.slices.scores import as_json, scores
 from pipeline.export.files import make_folder, write_json
 from transforms.errors import DataListError
 from transforms.file_kinds import is_image
+from transforms.hu_windows import HUWindow
 from transforms.slices import SliceInput, read_stack
 from transforms.slices.body import slice_region
 from transforms.slices.probabilities import to_probabilities
@@ -55,7 +56,7 @@ def audit_pictures(
 
     - `model`: the pictures as the model sees them;
     - `nothing_blanked` and `outside_blanked`: the same with and without what stands outside the body;
-    - `lungs_blanked`: the box of the lungs filled with the slice's median, which should leave little;
+    - `lungs_blanked`: the box of the lungs filled with one gray, which should leave little;
     - `file_alone`: a forest that sees width, height, format and mode, cross-validated: what leaks in the files;
     - `file_through_model`: the model on pictures dealt out anew: each file keeps its size, format and mode, and shows
       another's picture. What of that leak gets through, which should be none (0.5 in the interval);
@@ -86,16 +87,7 @@ def audit_pictures(
     groups = [str(item.get("group", item["case"])) for item in pictures]
     slabs = [_slab(item, slice_input) for item in pictures]
 
-    def auroc(score: Array, chosen: Array | None = None) -> Interval:
-        # Items count again where there are several scores of each.
-        kept = np.arange(len(score)) % len(labels) if chosen is None else np.flatnonzero(chosen)
-        own = score if chosen is None else score[kept]
-        both = np.stack([1 - own, own], axis=1)
-        found = with_intervals(
-            lambda truth, p: {"auroc": scores(truth, p)["auroc"]}, labels[kept], both,
-            [groups[number] for number in kept], samples=samples, seed=seed,
-        )  # fmt: skip
-        return found["auroc"]
+    auroc = _auroc_of(labels, groups, samples, seed)
 
     def score(prepared: Sequence[torch.Tensor]) -> Array:
         return np.asarray(to_probabilities(predict(torch.stack(list(prepared))))[:, 1].numpy(), dtype=np.float64)
@@ -112,7 +104,7 @@ def audit_pictures(
         },
         "lungs_blanked": auroc(score([slice_input(_without_lungs(slab, slice_input))[0] for slab in slabs])),
         "file_alone": auroc(_forest(np.array([_of_file(item) for item in pictures]), labels, groups, seed)),
-        "file_through_model": auroc(_dealt_scores(pictures, slice_input, score, seed)),
+        "file_through_model": auroc(_dealt_scores(pictures, labels, slice_input, score, seed)),
         "tones_alone": auroc(_forest(np.array([_tones(image) for image in inputs]), labels, groups, seed)),
         "without_duplicates": auroc(of_model, apart),
     }
@@ -128,6 +120,24 @@ def audit_pictures(
     }
     write_json(make_folder(Path(output_dir)) / "audit.json", content)
     return content
+
+
+def _auroc_of(labels: Array, groups: Sequence[str], samples: int, seed: int) -> Callable[..., Interval]:
+    def auroc(score: Array, chosen: Array | None = None) -> Interval:
+        # Items count again where there are several scores of each.
+        kept = np.arange(len(score)) % len(labels) if chosen is None else np.flatnonzero(chosen)
+        own = score if chosen is None else score[kept]
+        found = with_intervals(
+            lambda truth, both: {"auroc": scores(truth, both)["auroc"]},
+            labels[kept],
+            np.stack([1 - own, own], axis=1),
+            [groups[number] for number in kept],
+            samples=samples,
+            seed=seed,
+        )
+        return found["auroc"]
+
+    return auroc
 
 
 def _slab(item: Mapping[str, Any], settings: SliceInput) -> torch.Tensor:
@@ -154,24 +164,31 @@ def _forest(measures: Array, labels: Array, groups: Sequence[str], seed: int) ->
 
 
 def _without_lungs(slab: torch.Tensor, settings: SliceInput) -> torch.Tensor:
-    middle = slab[0, slab.shape[1] // 2]
+    window = HUWindow.from_config(settings.image_window)
+    middle = slab[0, slab.shape[1] // 2].clamp(window.low, window.high)
     top, left, bottom, right = slice_region(middle.numpy(), "lungs").box
     blank = slab.clone()
-    blank[..., top:bottom, left:right] = middle.median()
+    # One gray for all slices: that of each slice would tell of what was there.
+    blank[..., top:bottom, left:right] = (window.low + window.high) / 2
     return blank
 
 
 def _dealt_scores(
-    pictures: Sequence[Mapping[str, Any]], settings: SliceInput, score: Callable[..., Array], seed: int
+    pictures: Sequence[Mapping[str, Any]], labels: Array, settings: SliceInput, score: Callable[..., Array], seed: int
 ) -> Array:
-    """Scores `(DEALS x N,)` of files that keep their size, format and mode and show another's picture."""
+    """Scores `(DEALS x N,)` of files that keep their size, format and mode and show another's picture.
+
+    In turn the files show pictures of their own class and of the other one, so that either class shows as many of both.
+    """
     draws = np.random.default_rng(seed)
     found = []
-    for _ in range(DEALS):
-        dealt = draws.permutation(len(pictures))
-        found.append(
-            score([_rewritten(pictures[at]["image"], item, settings) for at, item in zip(dealt, pictures, strict=True)])
-        )
+    for deal in range(DEALS):
+        shown = np.zeros(len(pictures), dtype=int)
+        for value in (0, 1):
+            files, members = (np.flatnonzero(labels == one) for one in (value, (value + deal) % 2))
+            shown[files] = np.resize(draws.permutation(members), len(files))
+        dealt = zip(shown, pictures, strict=True)
+        found.append(score([_rewritten(pictures[at]["image"], item, settings) for at, item in dealt]))
     return np.concatenate(found)
 
 

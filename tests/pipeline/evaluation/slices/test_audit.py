@@ -22,7 +22,8 @@ def chest(generator, ill, size):
     gray = np.where((x / 0.8) ** 2 + (y / 0.7) ** 2 <= 1, 190, 5).astype(float)
     lungs = np.minimum(((x - 0.35) / 0.28) ** 2, ((x + 0.35) / 0.28) ** 2) + (y / 0.5) ** 2 <= 1
     gray[lungs] = 60
-    gray[lungs & (y > generator.uniform(0, 0.3)) & ill] = 150
+    top = generator.uniform(0, 0.15)
+    gray[lungs & (y > top) & (y < top + 0.25) & ill] = 150
     return np.clip(gray + generator.normal(0, 6, gray.shape), 0, 255).astype(np.uint8)
 
 
@@ -51,9 +52,8 @@ def lists(tmp_path_factory):
 
 
 def lung_reader(images):
-    middle = images[:, 0, SIDE // 4 : -SIDE // 4, SIDE // 8 : -SIDE // 8]
-    patches = ((middle > 0.5) & (middle < 0.65)).float().mean(dim=(1, 2))
-    return torch.stack([torch.zeros_like(patches), 20 * (patches - 0.1)], dim=1)
+    gray = images[:, 0, SIDE // 2 : -SIDE // 4, SIDE // 4 : -SIDE // 4].mean(dim=(1, 2))
+    return torch.stack([torch.zeros_like(gray), 20 * (gray - 0.5)], dim=1)
 
 
 def letter_reader(images):
