@@ -17,8 +17,8 @@ from PIL import Image
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from pipeline.evaluation.intervals import Interval
-from pipeline.evaluation.slices.intervals import SAMPLES, with_intervals
+from pipeline.evaluation.intervals import SAMPLES, Interval
+from pipeline.evaluation.slices.intervals import with_intervals
 from pipeline.evaluation.slices.near_duplicates import NEAR, difference_hash, near_pairs
 from pipeline.evaluation.slices.scores import as_json, scores
 from pipeline.export.files import make_folder, write_json
