@@ -131,7 +131,7 @@ def _auroc_of(labels: Array, groups: Sequence[str], samples: int, seed: int) -> 
             lambda truth, both: {"auroc": scores(truth, both)["auroc"]},
             labels[kept],
             np.stack([1 - own, own], axis=1),
-            [groups[number] for number in kept],
+            [groups[int(number)] for number in kept],
             samples=samples,
             seed=seed,
         )
