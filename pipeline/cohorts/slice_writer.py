@@ -95,8 +95,8 @@ class SliceWriter:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_failure)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.index.note)
         engine.add_event_handler(Events.COMPLETED, self._flush)
-        engine.add_event_handler(Events.COMPLETED, self.index.write)
         engine.add_event_handler(CohortEvents.ENDED, self._flush)
+        engine.add_event_handler(CohortEvents.ENDED, self.index.write)
 
     def _write(self, engine: Any) -> None:
         begun = time.perf_counter()
