@@ -10,6 +10,9 @@ from transforms.grids.grid import AxisMap, Grid
 
 Mode = Literal["linear", "nearest"]
 
+PIECE_VOXELS = 2**18
+"""Voxels of the source that are resampled at a time."""
+
 ON_VOXEL = 1e-4
 """A target voxel nearer than this to a source voxel, in source voxels, takes its value without interpolation."""
 
@@ -43,11 +46,33 @@ def resample(
     # In the order of memory, slices that lie apart are taken as whole blocks; files have x run fastest, tensors z.
     in_memory = sorted(range(3), key=lambda axis: -moved.stride(axis + 1))
     moved = moved.permute(0, *(axis + 1 for axis in in_memory))
-    for place, axis in enumerate(in_memory):
-        steps = torch.arange(target.shape[axis], dtype=torch.float64)
-        position = axis_map.scale[axis] * steps + axis_map.offset[axis]
-        moved = _along_axis(moved, place + 1, position.to(moved.device), mode, dtype)
+    positions = [
+        (axis_map.scale[axis] * torch.arange(target.shape[axis], dtype=torch.float64) + axis_map.offset[axis]).to(
+            moved.device
+        )
+        for axis in in_memory
+    ]
+    if mode == "linear" and moved.device.type == "cpu" and moved.numel() > PIECE_VOXELS:
+        moved = _in_pieces(moved, positions, dtype)
+    else:
+        moved = _along_axes(moved, positions, mode, dtype)
     return moved.permute(0, *(in_memory.index(axis) + 1 for axis in range(3))).to(dtype)
+
+
+def _in_pieces(volume: torch.Tensor, positions: list[torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
+    """Some slices after the other: what is between the axes stays in the processor's cache."""
+    result = volume.new_empty((volume.shape[0], *(len(position) for position in positions)), dtype=dtype)
+    step = max(1, PIECE_VOXELS // max(1, volume[:, 0].numel()))
+    for first in range(0, result.shape[1], step):
+        piece = [positions[0][first : first + step], *positions[1:]]
+        result[:, first : first + step] = _along_axes(volume, piece, "linear", dtype)
+    return result
+
+
+def _along_axes(volume: torch.Tensor, positions: list[torch.Tensor], mode: Mode, dtype: torch.dtype) -> torch.Tensor:
+    for axis, position in enumerate(positions, start=1):
+        volume = _along_axis(volume, axis, position, mode, dtype)
+    return volume
 
 
 def _along_axis(

@@ -52,10 +52,26 @@ def restore_label_map(
         uint8 `(1, *native.shape)`, with the memory order of NIfTI (the first index runs fastest).
     """
     has_background = activation == "softmax" or merge is not None
-    return _restore(logits, source, native, partial(class_shares, activation=activation, merge=merge), has_background)
+    shares_of = partial(class_shares, activation=activation, merge=merge)
+    plain = merge is None
+    return _restore(logits, source, native, shares_of, has_background, _may_be_found(activation) if plain else None)
 
 
-def _restore(values: torch.Tensor, source: Grid, native: Grid, shares_of: Shares, has_background: bool) -> torch.Tensor:
+def _may_be_found(activation: Activation) -> Shares:
+    """Where something else than background wins on the network grid; in between, it wins nowhere else."""
+    if activation == "softmax":
+        return lambda logits: (logits[1:] > logits[:1]).any(0)
+    return lambda logits: (logits > 0).any(0)
+
+
+def _restore(
+    values: torch.Tensor,
+    source: Grid,
+    native: Grid,
+    shares_of: Shares,
+    has_background: bool,
+    found: Shares | None = None,
+) -> torch.Tensor:
     order = (2, 1, 0)
     target = native.permuted(order)
     label_map = torch.zeros(target.shape, dtype=torch.uint8)
@@ -63,14 +79,34 @@ def _restore(values: torch.Tensor, source: Grid, native: Grid, shares_of: Shares
     axes = AxisMap.between(source, target).axes
     values = values.as_subclass(torch.Tensor).permute(0, *(axis + 1 for axis in axes))
     source = source.permuted(axes)
+    if found is not None:
+        part = _box_of(found(values))
+        if part is None:
+            return label_map.permute(order)[None]
+        values = values[(slice(None), *part)]
+        source = source.cropped([side.start for side in part], [side.stop for side in part])
     box = _covered(source, target)
     if all(start < stop for start, stop in box):
         inner = tuple(slice(start, stop) for start, stop in box[1:])
         for first, last in _slabs(box, target):
             slab = target.cropped((first, box[1][0], box[2][0]), (last, box[1][1], box[2][1]))
-            part, shares = _around(values, source, slab, shares_of)
-            label_map[(slice(first, last), *inner)] = classify(shares, part, slab, has_background=has_background).cpu()
+            grid, shares = _around(values, source, slab, shares_of)
+            label_map[(slice(first, last), *inner)] = classify(shares, grid, slab, has_background=has_background).cpu()
     return label_map.permute(order)[None]
+
+
+def _box_of(mask: torch.Tensor) -> tuple[slice, ...] | None:
+    """The box of a mask `(X, Y, Z)` and one voxel around it; `None` where it is empty."""
+    box = []
+    for axis, size in enumerate(mask.shape):
+        rest = mask
+        for other in sorted({0, 1, 2} - {axis}, reverse=True):
+            rest = rest.any(other)
+        hit = rest.nonzero()
+        if not hit.numel():
+            return None
+        box.append(slice(max(0, int(hit[0]) - 1), min(size, int(hit[-1]) + 2)))
+    return tuple(box)
 
 
 def _around(values: torch.Tensor, source: Grid, slab: Grid, shares_of: Shares) -> tuple[Grid, torch.Tensor]:

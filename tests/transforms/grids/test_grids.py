@@ -13,6 +13,7 @@ from transforms.grids import (
     ToNetworkGridd,
     network_grid,
     resample,
+    resampling,
     restore_label_map,
     restore_mask,
 )
@@ -173,3 +174,13 @@ def test_an_impossible_spacing_is_refused(spacing):
 def test_an_impossible_orientation_is_refused():
     with pytest.raises(SettingError, match="RAR"):
         ToNetworkGridd("image", (1, 1, 1), orientation="RAR")
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.float32])
+def test_resampling_in_pieces_gives_the_same(dtype, monkeypatch):
+    volume = torch.arange(2 * 23 * 31 * 17).mul(7919).remainder(1000).view(2, 23, 31, 17).to(dtype).permute(0, 2, 1, 3)
+    source = Grid(shape=(31, 23, 17), affine=np.diag([0.8, 0.7, 1.2, 1.0]))
+    target = network_grid(source, (1.5, 1.1, 0.9))
+    whole = resample(volume, source, target)
+    monkeypatch.setattr(resampling, "PIECE_VOXELS", 100)
+    torch.testing.assert_close(resample(volume, source, target), whole, rtol=1e-6, atol=1e-3)
