@@ -112,14 +112,14 @@ def _one(given: argparse.Namespace) -> dict[str, Any]:
     output = Path(given.output)
     segment = CONTESTANTS[given.contestant](given.device)
     segment(Path(given.small), output / "small")
-    counts = counted_parts()
+    counts = counted_parts() if given.contestant == "ctvol fast" else []
     begun = time.process_time()
     stages = segment(Path(given.study), output / "study")
     processor = time.process_time() - begun
     peak = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
     (labels,) = (path for path in (output / "study").rglob("*.nii.gz") if "labels" in path.name)
     found = {"stages": stages, "processor": processor, "peak_gb": int(peak) * 1024 / 1e9, "labels": str(labels)}
-    if given.contestant == "ctvol fast":
+    if counts:
         found["bare"] = bare_seconds(counts[-1])
         found["patches"] = counts[-1]
     return found

@@ -86,7 +86,8 @@ def slice_loop(device: str) -> Segment:
         settings = NetworkInput(spacing_mm=(1.5, 1.5, 3.0), region="lungs", windows=[{"low": -1000, "high": 300}])
         data = inference_chain(settings)({"image": str(study)})
         image = torch.as_tensor(data["image"]).to(device)
-        stacked = torch.nn.functional.pad(image, (1, 1), mode="replicate").unfold(-1, 3, 1).permute(0, 4, 1, 2, 3)[0]
+        with_ends = torch.nn.functional.pad(image, (1, 1, 0, 0), mode="replicate")
+        stacked = with_ends.unfold(-1, 3, 1).permute(0, 4, 1, 2, 3)[0]
         padded = mt.DivisiblePad((16, 16, 1))(stacked)
         begun = time.perf_counter()
         inferer = SliceInferer(roi_size=padded.shape[1:3], spatial_dim=2, sw_batch_size=1)
