@@ -64,8 +64,10 @@ def _in_pieces(volume: torch.Tensor, positions: list[torch.Tensor], dtype: torch
     result = volume.new_empty((volume.shape[0], *(len(position) for position in positions)), dtype=dtype)
     step = max(1, PIECE_VOXELS // max(1, volume[:, 0].numel()))
     for first in range(0, result.shape[1], step):
-        piece = [positions[0][first : first + step], *positions[1:]]
-        result[:, first : first + step] = _along_axes(volume, piece, "linear", dtype)
+        piece = _along_axis(volume, 1, positions[0], "linear", dtype, slice(first, first + step))
+        for axis, position in enumerate(positions[1:], start=2):
+            piece = _along_axis(piece, axis, position, "linear", dtype)
+        result[:, first : first + step] = piece
     return result
 
 
@@ -76,7 +78,12 @@ def _along_axes(volume: torch.Tensor, positions: list[torch.Tensor], mode: Mode,
 
 
 def _along_axis(
-    volume: torch.Tensor, axis: int, position: torch.Tensor, mode: Mode, dtype: torch.dtype
+    volume: torch.Tensor,
+    axis: int,
+    position: torch.Tensor,
+    mode: Mode,
+    dtype: torch.dtype,
+    part: slice = slice(None),
 ) -> torch.Tensor:
     size = volume.shape[axis]
     position = position.clamp(0, size - 1)
@@ -84,7 +91,8 @@ def _along_axis(
         return _take(volume, axis, (position + 0.5 - 1e-9).floor().long().clamp_(0, size - 1))
     nearest = position.round()
     if bool(((position - nearest).abs() < ON_VOXEL).all()):
-        return _take(volume, axis, nearest.long())
+        return _take(volume, axis, nearest.long()[part])
+    position = position[part]
     lower = position.floor().clamp_(0, max(size - 2, 0)).long()
     weight = (position - lower).to(dtype)
     weight = weight.reshape([-1 if dim == axis else 1 for dim in range(volume.ndim)])
