@@ -82,6 +82,7 @@ def seconds(command, tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # forty runs: on a busy machine they take their time
 def test_killed_at_twenty_random_moments_nothing_is_lost_or_done_twice(command, seconds, tmp_path):
     generator, interrupted = random.Random(0), 0
     for number in range(20):
