@@ -2,9 +2,11 @@
 
 from pipeline.training.balanced import BalancedSampler, slice_sampler
 from pipeline.training.budget import TrainingBudget
+from pipeline.training.cached_cases import CachedCases
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.early_stop import ResumableEarlyStop
 from pipeline.training.forward import AutocastInferer
+from pipeline.training.mapped_items import MappedItems
 from pipeline.training.mask_losses import ForegroundChannels, MaskCrossEntropy
 from pipeline.training.moving_average import MovingAverageSchedule
 from pipeline.training.processes import join, leave, own_share
@@ -16,10 +18,12 @@ from pipeline.training.validation import FinalValidation, PerClassDice
 __all__ = [
     "AutocastInferer",
     "BalancedSampler",
+    "CachedCases",
     "Checkpoints",
     "FinalValidation",
     "ForegroundChannels",
     "LearningRateSchedule",
+    "MappedItems",
     "MaskCrossEntropy",
     "MovingAverageSchedule",
     "PerClassDice",

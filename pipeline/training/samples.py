@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from ignite import distributed
-from monai.data import CacheDataset
 from monai.transforms import Compose
 from torch.utils.data import Sampler, get_worker_info
 
+from pipeline.training.cached_cases import CachedCases
 from transforms.errors import CTError, DataListError, root_error
 
 
@@ -31,7 +32,7 @@ class SampleError(CTError):
         super().__init__(message.strip().removesuffix("."))
 
 
-class SampleDataset(CacheDataset):
+class SampleDataset(CachedCases):
     """Cases whose deterministic transforms are cached and whose random ones are seeded by the sample's number.
 
     An index is a sample's number times the number of cases plus the case, as :class:`SampleSampler` hands them out.
@@ -42,7 +43,9 @@ class SampleDataset(CacheDataset):
         data: One dictionary a case.
         transform: The chain; what comes before its first random transform is cached.
         seed: Of all random transforms.
-        cache_rate: Share of the cases whose volumes stay in memory.
+        cache_dir: See :class:`pipeline.training.CachedCases`, as all that follow.
+        cache_gb: See there.
+        cache_rate: Share of the cases that are kept.
         cache_workers: Threads that fill the cache.
         progress: Whether a bar shows the filling.
 
@@ -56,6 +59,8 @@ class SampleDataset(CacheDataset):
         transform: Compose,
         *,
         seed: int = 0,
+        cache_dir: str | Path | None = None,
+        cache_gb: float = 50.0,
         cache_rate: float = 1.0,
         cache_workers: int = 2,
         progress: bool = False,
@@ -63,9 +68,14 @@ class SampleDataset(CacheDataset):
         if not data:
             raise DataListError("there are no cases to train on", remedy="List some under `training` in dataset.json")
         self.seed = seed
-        # Random transforms make new tensors: a copy of the whole case for each patch would only cost time.
         super().__init__(
-            data, transform, cache_rate=cache_rate, num_workers=cache_workers, progress=progress, copy_cache=False
+            data,
+            transform,
+            cache_dir=cache_dir,
+            cache_gb=cache_gb,
+            cache_rate=cache_rate,
+            cache_workers=cache_workers,
+            progress=progress,
         )
 
     def __getitem__(self, index: int) -> Any:  # type: ignore[override]

@@ -32,7 +32,7 @@ def trained(train, data_set, bundle, tmp_path_factory):
 
 def test_a_training_leaves_weights_a_checkpoint_and_curves(trained):
     run, log, _, _ = trained
-    assert {"best.pt", "last.pt", "last.previous.pt", "tensorboard"} == {path.name for path in run.iterdir()}
+    assert {"best.pt", "last.pt", "last.previous.pt", "tensorboard", "cache"} == {path.name for path in run.iterdir()}
     assert all(isinstance(value, torch.Tensor) for value in saved(run / "best.pt").values())
     assert (last(run)["epoch"], last(run)["iteration"]) == (2, 4)
     curves = b"".join(path.read_bytes() for path in (run / "tensorboard").glob("events*"))
