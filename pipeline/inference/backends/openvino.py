@@ -56,15 +56,12 @@ class _Requests:
         self._own = threading.local()
 
     def __call__(self, parts: torch.Tensor) -> torch.Tensor:
-        import openvino
-
         request = getattr(self._own, "request", None)
         if request is None:
             request = self._own.request = self._compiled.create_infer_request()
         logits = []
         for part in parts.float():
-            request.set_input_tensor(openvino.Tensor(part[None].contiguous().numpy(), shared_memory=True))
-            request.infer()
+            request.infer([part[None].contiguous().numpy()])
             logits.append(torch.from_numpy(request.get_output_tensor().data.copy()))
         return torch.cat(logits)
 
