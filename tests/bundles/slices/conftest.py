@@ -100,7 +100,7 @@ def tiny_slice_bundle(tmp_path_factory: pytest.TempPathFactory, slice_weights: P
     shutil.copytree(BUNDLE / "configs", folder / "configs")
     path = folder / "configs" / "inference.yaml"
     text = path.read_text()
-    for key, value in (("architecture", "resnet18"), ("image_size", "[64, 64]")):
+    for key, value in (("architecture", "resnet18"), ("image_size", "[64, 64]"), ("flips", "[[]]")):
         old = next(line for line in text.splitlines() if line.startswith(f"{key}:"))
         text = text.replace(old, f"{key}: {value}")
     path.write_text(text)
