@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-FILES = {"labels.nii.gz", "lungs.nii.gz", "measurements.json", "preview.png", "provenance.json"}
+FILES = {"labels.nii.gz", "lungs.nii.gz", "measurements.json", "preview.png", "report.html", "provenance.json"}
 DICOM_FILES = {"labels.seg.dcm", "measurements.sr.dcm"}
 EDGES_HU = (-740.5, -350.5, 40.5)
 """Where the network of :func:`thresholds` changes from one class to the next."""

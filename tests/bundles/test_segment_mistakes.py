@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_read(segment, study, tmp_path, message, spoil):
     error = rows(out)["broken"]["error"]
     assert str(tmp_path / "broken.nii.gz") in error
     assert expected in error
-    assert left_behind(out) == ["cases.csv"]
+    assert left_behind(out) == ["cases.csv", "index.html"]
 
 
 def test_a_broken_study_does_not_take_the_good_one_along(segment, study, tmp_path, message):
