@@ -22,8 +22,10 @@ NETWORK_BOX = "network_box"
 """Key of the meta that says which part of the whole volume's network grid a volume is: `start`, `stop`, `shape`."""
 
 ON_EDGE = 1e-2
-"""How far outside the outermost centres, in network voxels, a network voxel still lies within: rounding, or the last
-voxel of MONAI's grid, which may lie a little beyond the volume."""
+"""How far outside the outermost centres, in network voxels, a network voxel still lies within: rounding."""
+
+BEYOND = 0.5 + 1e-2
+"""The same at the ends of the volume: the last voxel of MONAI's grid may lie up to half a voxel beyond it."""
 
 
 def network_grid(
@@ -71,22 +73,29 @@ def _sized(grid: Grid, whole: Grid, size: Sequence[int | None]) -> Grid:
     return Grid(shape=(x, y, z), affine=affine)
 
 
-def network_part(grid: Grid, whole: Grid) -> tuple[Grid, tuple[int, ...]]:
-    """The part of a network grid whose voxels lie within a smaller grid, and where it begins.
+def network_part(grid: Grid, uncropped: Grid, whole: Grid) -> tuple[Grid, tuple[int, ...]]:
+    """The part of a network grid whose voxels lie within a part of a volume, and where it begins.
+
+    Where that part reaches the end of the volume, so does the network grid, whose last voxel may lie a little beyond.
 
     Args:
-        grid: What there is, with the same axes.
-        whole: The network grid.
+        grid: What there is of the volume.
+        uncropped: The volume.
+        whole: Its network grid.
 
     Returns:
         All of the network grid where nothing of it lies within.
     """
-    onto = AxisMap.between(whole, grid)
+    onto, within = AxisMap.between(whole, grid), AxisMap.between(uncropped, grid)
     start, stop = [0, 0, 0], list(whole.shape)
     for axis, network_axis in enumerate(onto.axes):
-        ends = sorted(onto.scale[axis] * at + onto.offset[axis] for at in (0, grid.shape[axis] - 1))
-        start[network_axis] = max(0, int(np.ceil(ends[0] - ON_EDGE)))
-        stop[network_axis] = min(whole.shape[network_axis], int(np.floor(ends[1] + ON_EDGE)) + 1)
+        sides = []
+        for at in (0, grid.shape[axis] - 1):
+            is_end = round(within.offset[axis]) + at in (0, uncropped.shape[within.axes[axis]] - 1)
+            sides.append((onto.scale[axis] * at + onto.offset[axis], BEYOND if is_end else ON_EDGE))
+        (low, before), (high, behind) = sorted(sides)
+        start[network_axis] = max(0, int(np.ceil(low - before)))
+        stop[network_axis] = min(whole.shape[network_axis], int(np.floor(high + behind)) + 1)
     if any(first >= last for first, last in zip(start, stop, strict=True)):
         return whole, (0, 0, 0)
     return whole.cropped(start, stop), tuple(start)
@@ -162,7 +171,7 @@ class ToNetworkGridd(MapTransform):
             uncropped = meta.pop(UNCROPPED, None)
             whole_source = source if uncropped is None else Grid(shape=uncropped["shape"], affine=uncropped["affine"])
             whole = network_grid(whole_source, self.spacing_mm, self.orientation, size=self.size)
-            target, start = (whole, (0, 0, 0)) if uncropped is None else network_part(source, whole)
+            target, start = (whole, (0, 0, 0)) if uncropped is None else network_part(source, whole_source, whole)
             stop = [first + size for first, size in zip(start, target.shape, strict=True)]
             meta[NETWORK_BOX] = {"start": list(start), "stop": stop, "shape": list(whole.shape)}
             voxels = resample(volume, source, target, mode=mode).contiguous()

@@ -118,3 +118,18 @@ def test_the_box_of_patches_is_within_the_volume():
     start, stop = around.around((40, 30, 30), (50, 44, 38), grid)
     assert all(0 <= a <= b <= c for a, b, c in zip(start, (40, 30, 30), (50, 44, 38), strict=True))
     assert all(a <= b <= c for a, b, c in zip((50, 44, 38), stop, grid.shape, strict=True))
+
+
+@pytest.mark.parametrize("slices", range(66, 72))
+@pytest.mark.parametrize("spacing", [4.4, 4.8])
+def test_a_region_that_reaches_the_end_has_the_last_voxel_of_the_whole_grid(slices, spacing):
+    """It may lie beyond the volume; without it, the last patches of the lattice would be cut off."""
+    volume = chest(shape=(30, 28, slices), flipped=slices % 2 == 0)
+    to_grid = ToNetworkGridd("image", (5.0, 4.5, spacing))
+    whole = to_grid({"image": volume})["image"]
+    part = to_grid({"image": _cropped(volume, (4, 0, 30), (30, 20, slices), {})})["image"]
+    box = part.meta[NETWORK_BOX]
+    flipped = slices % 2 == 0
+    assert (box["start"][2] == 0) if flipped else (box["stop"][2] == whole.shape[3])
+    inside = tuple(slice(a, b) for a, b in zip(box["start"], box["stop"], strict=True))
+    torch.testing.assert_close(part.as_tensor(), whole.as_tensor()[(slice(None), *inside)], atol=0.3, rtol=0)
