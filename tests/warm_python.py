@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import runpy
+import signal
 import sys
 
 
@@ -52,6 +53,8 @@ def status_of(request: dict) -> int:
     for number, (path, flags) in enumerate(streams):
         os.dup2(os.open(path, flags, 0o600), number)
     os.chdir(request["folder"])
+    # A shell that runs the tests in the background has them ignore Ctrl-C; a command of its own does not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         try:
             call(request["command"], request["arguments"])
