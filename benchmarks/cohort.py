@@ -88,6 +88,9 @@ def stages_alone(given: argparse.Namespace, studies: Sequence[Path], out: Path) 
     from ignite.engine import Events
     from monai.bundle import ConfigWorkflow
 
+    from pipeline.cli.logs import log_to_stderr
+
+    log_to_stderr()
     torch.set_num_threads(given.threads)
     workflow = ConfigWorkflow(
         config_file=str(BUNDLE / "configs" / "inference.yaml"),
