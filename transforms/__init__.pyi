@@ -4,12 +4,14 @@ from .augmentation import PatchPlacement as PatchPlacement
 from .augmentation import RandAffineElastic as RandAffineElastic
 from .augmentation import RandAffineElasticBatchd as RandAffineElasticBatchd
 from .augmentation import RandAffineElasticd as RandAffineElasticd
+from .augmentation import RandCutMarginsd as RandCutMarginsd
 from .chains import evaluation_chain as evaluation_chain
 from .chains import inference_chain as inference_chain
 from .chains import restoring_chain as restoring_chain
 from .chains import training_chain as training_chain
 from .chains import validation_chain as validation_chain
 from .components import RemoveSmallComponentsd as RemoveSmallComponentsd
+from .field_of_view import AddFieldOfViewd as AddFieldOfViewd
 from .grids import LargestSharesd as LargestSharesd
 from .grids import RegionOfInterestd as RegionOfInterestd
 from .grids import RestoreLabelMapd as RestoreLabelMapd

@@ -22,13 +22,15 @@ from monai.transforms import (
     RandShiftIntensityd,
 )
 
-from transforms.augmentation import DeformationRanges, RandAffineElasticd
+from transforms.augmentation import DeformationRanges, RandAffineElasticd, RandCutMarginsd
+from transforms.augmentation.sampling import Mode
 from transforms.classes import check_classes
 from transforms.components import RemoveSmallComponentsd
+from transforms.errors import SettingError
 from transforms.grids import RestoreLabelMapd
 from transforms.grids.restoring import Activation
 from transforms.native import KeepNatived
-from transforms.network_input import NetworkInput, Step
+from transforms.network_input import FIELD_KEY, NetworkInput, Step
 from transforms.reading import CheckSameGridd, LoadCTd, LoadLabelMapd
 from transforms.slabs import ToSlabd
 from transforms.stacks import LoadStackd, LoadStackMaskd, StackSettings
@@ -124,6 +126,7 @@ def training_chain(
     padding_value: float = 0.0,
     flip_axes: Sequence[int] = (0, 1, 2),
     intensity: bool = True,
+    cut_margins: float = 0.0,
     stack: Stack = None,
 ) -> Compose:
     """From paths to one random training patch; everything before the patch can be cached.
@@ -141,27 +144,38 @@ def training_chain(
         padding_value: What stands outside the volume, after scaling.
         flip_axes: Axes that are mirrored at random.
         intensity: Whether contrast, brightness, sharpness and noise vary.
+        cut_margins: Share of patches that see a volume cut again at random, up to its labels: where volumes were
+            cropped around what is looked for (:class:`transforms.RandCutMarginsd`).
         stack: See :func:`inference_chain`.
     """
+    settings = NetworkInput.of(network_input)
     slab = slices is not None
+    if slab and settings.field_of_view:
+        raise SettingError("slabs have no channel for the field of view", where="field_of_view", found=True)
     size = [*patch_size[:2], slices] if slices is not None else list(patch_size)
     ranges = None if deformation is None else DeformationRanges.of({**deformation, "in_plane": slab})
+    keys = ["image", "label", *([FIELD_KEY] if settings.field_of_view else [])]
+    modes: list[Mode] = ["linear", "nearest", "linear"]
     return Compose(
         [
-            *validation_chain(network_input, classes=classes, merge=merge, allow=allow, stack=stack).transforms,
+            *_load_pair(classes, merge, allow, stack),
+            *settings.grid_steps(label_key="label"),
+            *([RandCutMarginsd(["image", "label"], "label", prob=cut_margins)] if cut_margins else []),
             ClassesToIndicesd("label", num_classes=len(classes), max_samples_per_class=INDICES_PER_CLASS),
+            *settings.field_steps(),
             RandAffineElasticd(
-                ["image", "label"],
+                keys,
                 size,
-                mode=["linear", "nearest"],
+                mode=modes[: len(keys)],
                 ranges=ranges,
                 prob=deformation_prob,
                 foreground=foreground,
                 padding_value=padding_value,
             ),
             *([ToSlabd("image", "label")] if slab else []),
-            *(RandFlipd(["image", "label"], prob=0.5, spatial_axis=axis) for axis in flip_axes if axis < 2 or not slab),
+            *(RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in flip_axes if axis < 2 or not slab),
             *(_intensity() if intensity else []),
+            *settings.join_steps(),
         ]
     )
 

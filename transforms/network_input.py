@@ -6,10 +6,16 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from monai.transforms import ConcatItemsd, DeleteItemsd
+
+from transforms.field_of_view import AddFieldOfViewd
 from transforms.grids import NetworkLattice, PatchLattice, RegionOfInterestd, ToNetworkGridd
 from transforms.grids.region import Region
 from transforms.grids.resampling import Mode
 from transforms.hu_windows import HUWindowsd
+
+FIELD_KEY = "field_of_view"
+"""Where the field of view stands until it is a channel of the image."""
 
 Step = Callable[[Mapping[Hashable, Any]], Mapping[Hashable, Any]]
 
@@ -27,6 +33,8 @@ class NetworkInput:
         margin_mm: Around the region of interest.
         windows: HU windows, each one channel (:class:`transforms.HUWindowsd`); `None` leaves values as they are.
         scaling: `scaling`, `mean` and `std` of :class:`transforms.HUWindowsd`.
+        field_of_view: Whether a further channel is 1 where the volume is, 0 where a patch looks beyond it
+            (:class:`transforms.AddFieldOfViewd`); not for slabs.
         patches: `patch_size` and `overlap` of :class:`transforms.grids.PatchLattice` where a region is searched in
             patches: they lie where they would lie on the whole volume, and see all that they would see there.
     """
@@ -38,6 +46,7 @@ class NetworkInput:
     margin_mm: float = 20.0
     windows: Sequence[Any] | None = ("lesion",)
     scaling: Mapping[str, Any] = field(default_factory=lambda: {"scaling": "unit"})
+    field_of_view: bool = False
     patches: Mapping[str, Any] | None = None
 
     @classmethod
@@ -46,7 +55,25 @@ class NetworkInput:
         return settings if isinstance(settings, NetworkInput) else cls(**settings)
 
     def steps(self, *, label_key: str | None = None, lungs_key: str | None = None) -> list[Step]:
-        """The transforms from the volume as read under `image` to the network's input.
+        """The transforms from the volume as read under `image` to the network's input."""
+        return [
+            *self.grid_steps(label_key=label_key, lungs_key=lungs_key),
+            *self.field_steps(),
+            *self.join_steps(),
+        ]
+
+    def field_steps(self) -> list[Step]:
+        """Puts the field of view under a key of its own, to be deformed as the image is."""
+        return [AddFieldOfViewd("image", FIELD_KEY)] if self.field_of_view else []
+
+    def join_steps(self) -> list[Step]:
+        """Makes the field of view the last channel of the image."""
+        if not self.field_of_view:
+            return []
+        return [ConcatItemsd(["image", FIELD_KEY], "image"), DeleteItemsd(FIELD_KEY)]
+
+    def grid_steps(self, *, label_key: str | None = None, lungs_key: str | None = None) -> list[Step]:
+        """The transforms from the volume as read under `image` to the network grid and HU windows.
 
         Args:
             label_key: A label map that comes along; the region is widened to hold its labels.

@@ -122,3 +122,32 @@ def test_other_values_are_read_through_merge(case):
     )
     out = validation_chain(SETTINGS, classes={"background": 0, "one": 1}, merge=[[0], [5]])(dict(case))
     assert out["label"].max() == 1
+
+
+def test_the_field_of_view_is_a_channel_and_ends_where_the_volume_ends(case):
+    seeing = {**SETTINGS, "field_of_view": True}
+    inferred = inference_chain(seeing)(dict(case))["image"]
+    assert torch.equal(inferred[:1], inference_chain(SETTINGS)(dict(case))["image"])
+    assert (inferred[1] == 1).all()
+    chain = training_chain(seeing, classes=CLASSES, patch_size=(32, 32, 24), flip_axes=(0,))
+    chain.set_random_state(seed=0)
+    patch = chain(dict(case))["image"]
+    assert patch.shape == (2, 32, 32, 24)
+    volume = np.prod(inferred.shape[1:])
+    assert volume * 0.9 < patch[1].sum() < volume * 1.1
+
+
+def test_margins_are_cut_before_a_patch_is_taken(case):
+    chain = training_chain(
+        {**SETTINGS, "field_of_view": True}, classes=CLASSES, patch_size=(32, 32, 24), cut_margins=1.0
+    )
+    chain.set_random_state(seed=1)
+    out = chain(dict(case))
+    volume = np.prod(inference_chain(SETTINGS)(dict(case))["image"].shape[1:])
+    assert out["image"][1].sum() < volume * 0.8
+    assert out["label"].any()
+
+
+def test_slabs_have_no_field_of_view(case):
+    with pytest.raises(SettingError, match="slab"):
+        training_chain({**SETTINGS, "field_of_view": True}, classes=CLASSES, patch_size=(16, 16, 8), slices=3)

@@ -4,6 +4,7 @@ from transforms.augmentation.affine_elastic import RandAffineElastic
 from transforms.augmentation.affine_elasticd import RandAffineElasticd
 from transforms.augmentation.batch import RandAffineElasticBatchd
 from transforms.augmentation.deformation import Deformation, DeformationRanges, draw_deformation
+from transforms.augmentation.margins import RandCutMarginsd
 from transforms.augmentation.placement import PatchPlacement
 from transforms.augmentation.positions import Positions
 from transforms.augmentation.warp import Warp
@@ -16,6 +17,7 @@ __all__ = [
     "RandAffineElastic",
     "RandAffineElasticBatchd",
     "RandAffineElasticd",
+    "RandCutMarginsd",
     "Warp",
     "draw_deformation",
 ]
