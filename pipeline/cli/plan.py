@@ -14,7 +14,8 @@ import click
 @click.option("--bundle", default="ct_lesion_segmentation", show_default=True, help="Whose network is planned for.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N: whose memory counts.")
 @click.option("--margin-mm", type=click.FloatRange(min=0), default=20.0, show_default=True, help="Around the region.")
-def plan(data: Path, output: Path, bundle: str, device: str, margin_mm: float) -> None:
+@click.option("--minutes", type=click.FloatRange(min=1), help="How long training may take; else as long as it needs.")
+def plan(data: Path, output: Path, bundle: str, device: str, margin_mm: float, minutes: float | None) -> None:
     """Look at a data set, and write an overlay with spacing, HU windows, patch, batch and region, each with its reason.
 
     DATA holds dataset.json, or imagesTr and labelsTr. Its training cases are read one after the other; those with
@@ -46,7 +47,8 @@ def plan(data: Path, output: Path, bundle: str, device: str, margin_mm: float) -
         click.echo(f"left out: {fault.case}: {fault.reason}", err=True)
     named = classes or found_classes(cases, bundle_classes(find_bundle(bundle)))
     network = network_of(find_bundle(bundle), len(named))
-    text = overlay_text(make_plan(cases, named, budget_of(select_device(device)), network, margin_mm), cases, faults)
+    made = make_plan(cases, named, budget_of(select_device(device)), network, margin_mm, minutes)
+    text = overlay_text(made, cases, faults)
     with replacing(output) as temporary:
         temporary.write_text(text, encoding="utf-8")
     click.echo(output)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from monai.data.meta_tensor import MetaTensor
+from monai.transforms import Orientation, generate_spatial_bounding_box
 from numpy.typing import NDArray
 
 from pipeline.datasets.intensities import Tally
@@ -32,6 +33,8 @@ class CaseFacts:
         lungs_hold: Share of the foreground in the box around the lungs; None where no lungs were found.
         lungs_mm: Extent of that box.
         body_mm: Extent of the box around the body; None where none was found.
+        margins: Voxels between the foreground and each side of the volume: three low ones, three high ones; None without
+            foreground.
     """
 
     case: str
@@ -43,6 +46,7 @@ class CaseFacts:
     lungs_hold: float | None
     lungs_mm: Triple | None
     body_mm: Triple | None
+    margins: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +99,15 @@ def _facts(case: str, image: MetaTensor, label: MetaTensor, margin_mm: float) ->
         lungs_hold=lungs_hold,
         lungs_mm=lungs,
         body_mm=body,
+        margins=_margins(label) if class_ml else None,
     )
+
+
+def _margins(label: MetaTensor) -> tuple[int, ...]:
+    turned = Orientation(axcodes="RAS", labels=None)(label)
+    low, high = generate_spatial_bounding_box(turned)
+    after = (size - end for size, end in zip(turned.shape[1:], high, strict=True))
+    return tuple(int(margin) for margin in (*low, *after))
 
 
 def _region(image: MetaTensor, label: MetaTensor, region: str, margin_mm: float) -> tuple[Triple | None, float | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,18 @@ ANISOTROPIC = 3.0
 MOST_PATCHES = 27
 """A volume of more patches than this gives a patch too little of its surroundings: the grid is made coarser."""
 
+SHORT_MINUTES = 120
+"""A training shorter than this learns more from whole volumes on a coarse grid than from their parts: one patch then."""
+
+SHORT_PATCH_VOXELS = 64**3
+"""Voxels of such a patch."""
+
+CROPPED_WITHIN = 2
+"""Voxels by which margins may differ in data that were cropped around their foreground."""
+
+CROPPED_SHARE = 0.6
+"""Share of the cases that must have the widest margin on each side; the others' scans may have ended before."""
+
 LESION_VOXELS = 6.0
 """But only as long as a lesion of the usual size is this many voxels across."""
 
@@ -31,6 +43,15 @@ WORTH = 0.9
 
 STEP = 16
 """Sizes of patches are multiples of it: the network halves them four times."""
+
+FEWEST_CROPPED = 3
+"""Cases that it takes to say so."""
+
+CUT_SHARE = 0.6
+"""Share of training patches of volumes that are cut again."""
+
+ENDLESS = 100_000
+"""Epochs, where minutes end the training."""
 
 LEAST_BATCH = 2
 """Patches a step, where memory allows."""
@@ -52,7 +73,12 @@ class Plan:
 
 
 def make_plan(
-    cases: Sequence[CaseFacts], classes: Mapping[str, int], budget: Budget, network: nn.Module, margin_mm: float
+    cases: Sequence[CaseFacts],
+    classes: Mapping[str, int],
+    budget: Budget,
+    network: nn.Module,
+    margin_mm: float,
+    minutes: float | None = None,
 ) -> Plan:
     """Decides.
 
@@ -62,6 +88,7 @@ def make_plan(
         budget: What a training step may take.
         network: On the `meta` device, with one channel in; its classes are those of the plan.
         margin_mm: Around the region of interest.
+        minutes: How long training may take; `None` for as long as it needs.
 
     Raises:
         DataListError: When there is no case, or not one voxel of foreground.
@@ -70,7 +97,10 @@ def make_plan(
         raise DataListError("there is no foreground to plan for", found=f"{len(cases)} cases without faults")
     region, region_reason = _region(cases)
     size_mm = _median([_extent(case, region) for case in cases])
-    spacing, spacing_reason = _spacing(cases, size_mm, budget.patch_voxels)
+    short = minutes is not None and minutes < SHORT_MINUTES
+    if short:
+        budget = replace(budget, patch_voxels=min(budget.patch_voxels, SHORT_PATCH_VOXELS))
+    spacing, spacing_reason = _spacing(cases, size_mm, budget.patch_voxels, 1 if short else MOST_PATCHES)
     patch, patch_reason = _patch(size_mm, spacing, budget, network)
     batch, batch_reason = _batch(cases, spacing, patch, budget, network)
     windows, windows_reason = _windows(cases)
@@ -82,7 +112,29 @@ def make_plan(
         "region": region_reason, "spacing_mm": spacing_reason,
         "windows": windows_reason, "patch_size": patch_reason, "train_batch_size": batch_reason,
     }  # fmt: skip
+    if minutes is not None:
+        values |= {"max_minutes": minutes, "max_epochs": ENDLESS}
+        reasons["max_minutes"] = "as asked; the schedule of the learning rate is fitted to it"
+    cropped = _cropped(cases)
+    if cropped is not None:
+        values |= {"field_of_view": True, "cut_margins": CUT_SHARE}
+        reasons["field_of_view"] = cropped
     return Plan(values=values, reasons=reasons)
+
+
+def _cropped(cases: Sequence[CaseFacts]) -> str | None:
+    """Why the place of the foreground is given away by where volumes end; `None` where it is not."""
+    margins = np.array([case.margins for case in cases if case.margins])
+    if len(margins) < FEWEST_CROPPED or not margins.any():
+        return None
+    widest = margins.max(axis=0)
+    if ((margins >= widest - CROPPED_WITHIN).mean(axis=0) < CROPPED_SHARE).any():
+        return None
+    typical = _times(np.median(margins, axis=0)[:3], 0)
+    return (
+        f"volumes end {typical} voxels beyond their foreground, none later: they were cropped around it, which tells its "
+        "place; the network is shown where volumes end, and volumes are cut again at random in training"
+    )
 
 
 def _region(cases: Sequence[CaseFacts]) -> tuple[str, str]:
@@ -103,7 +155,7 @@ def _extent(case: CaseFacts, region: str) -> Triple:
     return {"lungs": case.lungs_mm, "body": case.body_mm}.get(region) or case.size_mm
 
 
-def _spacing(cases: Sequence[CaseFacts], size_mm: Triple, patch_voxels: int) -> tuple[Triple, str]:
+def _spacing(cases: Sequence[CaseFacts], size_mm: Triple, patch_voxels: int, most_patches: int) -> tuple[Triple, str]:
     spacings = np.array([case.spacing_mm for case in cases])
     spacing = np.maximum(np.median(spacings, axis=0), _FINEST_MM)
     reason = f"the median of {len(cases)} cases ({_times(spacing)} mm; {_range(spacings)})"
@@ -116,13 +168,13 @@ def _spacing(cases: Sequence[CaseFacts], size_mm: Triple, patch_voxels: int) -> 
     lesion = float(np.median([case.lesion_mm for case in cases if case.lesion_mm]))
     largest = lesion / LESION_VOXELS
     voxels = np.prod(np.divide(size_mm, spacing))
-    if voxels > MOST_PATCHES * patch_voxels and largest > spacing.min():
-        coarser = _coarser(spacing, size_mm, MOST_PATCHES * patch_voxels, largest)
+    if voxels > most_patches * patch_voxels and largest > spacing.min():
+        coarser = _coarser(spacing, size_mm, most_patches * patch_voxels, largest)
         if not np.allclose(coarser, spacing):
             spacing = coarser
             reason += (
                 f"; made coarser, for the median volume had {voxels / patch_voxels:.0f} patches, more than "
-                f"{MOST_PATCHES}; {lesion:.0f} mm, what the smallest class is across in the median case, are still "
+                f"{most_patches}; {lesion:.0f} mm, what the smallest class is across in the median case, are still "
                 f"{LESION_VOXELS:.0f} voxels or more"
             )
     x, y, z = (round(float(step), 3) for step in spacing)

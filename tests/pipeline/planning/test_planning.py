@@ -64,6 +64,30 @@ def test_a_large_volume_is_made_coarser_as_far_as_lesions_allow(network):
     assert plan(tiny, network, small).values["spacing_mm"] == [0.7, 0.7, 1.0]
 
 
+def test_little_time_is_spent_on_whole_volumes_on_a_coarse_grid(network):
+    cases = [facts(spacing=(1.0, 1.0, 3.0), shape=(200, 200, 64), lesion_mm=60.0)]
+    long = make_plan(cases, CLASSES, LARGE, network, 20.0, minutes=600).values
+    short = make_plan(cases, CLASSES, LARGE, network, 20.0, minutes=25).values
+    assert long["spacing_mm"] == [1.0, 1.0, 3.0]
+    assert short["max_minutes"] == 25
+    assert short["spacing_mm"] == pytest.approx([3.1, 3.1, 3.1], abs=0.15)
+    assert np.prod(short["patch_size"]) <= 64**3
+    assert np.multiply(short["patch_size"], short["spacing_mm"]) == pytest.approx([200, 200, 200], abs=10)
+
+
+def test_crops_around_the_foreground_are_seen_through(network):
+    cropped = [facts(margins=(52, 52, 16, 52, 51, 16)), facts(margins=(52, 52, 16, 52, 52, 15))]
+    assert "cut_margins" not in plan(cropped, network).values, "two cases say nothing"
+    found = plan([*cropped, facts(margins=(51, 52, 16, 52, 52, 16))], network)
+    assert found.values["field_of_view"] is True
+    assert found.values["cut_margins"] > 0
+    assert "52 x 52 x 16 voxels beyond" in found.reasons["field_of_view"]
+    ended_early = facts(margins=(14, 52, 16, 52, 52, 16))
+    assert plan([*cropped, cropped[0], ended_early], network).values["field_of_view"] is True
+    free = plan([facts(margins=(place, 52, 16, 52, 52, 16)) for place in (20, 52, 80)], network)
+    assert "field_of_view" not in free.values
+
+
 def test_patch_and_batch_fit_the_budget_and_the_network(network):
     small = Budget(device="a small device", bytes=1e9, patch_voxels=96**3, batch=4)
     cases = [facts(spacing=(1, 1, 3), shape=(320, 256, 64)) for _ in range(9)]
