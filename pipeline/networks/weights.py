@@ -112,7 +112,7 @@ def read_saved(path: str | Path) -> Any:
         if not zipfile.is_zipfile(path):
             raise UnreadableError("the file was not written by torch.save, or is cut short", where=path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise UnreadableError("the file is corrupt, or holds more than weights", where=path) from error
 
 

@@ -54,7 +54,8 @@ class CachedCases(CacheDataset):
             return super()._load_cache_item(idx)
         key = item_key(self.data[idx], self._steps)
         if not self.items.has(key):
-            self.open(idx, key)
+            make = super()._load_cache_item
+            self.items.renew(key, lambda: dict(make(idx)))
         return key
 
     def open(self, index: int, key: str) -> dict[str, Any]:

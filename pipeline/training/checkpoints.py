@@ -13,9 +13,10 @@ from ignite import distributed
 from ignite.engine import Engine, Events
 from torch import nn
 
-from pipeline.export.files import make_folder, replacing
+from pipeline.export.files import make_folder, replacing, sweep
 from pipeline.networks import read_saved
 from pipeline.training.samples import SampleSampler, seed_epoch
+from pipeline.training.saved_files import is_as_saved
 from transforms.errors import SettingError, UnreadableError
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,8 @@ class Checkpoints:
     """Handler that writes `best.pt` (a state dict) and `last.pt` (all that a resume needs), and resumes.
 
     A file is written under another name and renamed when it is whole; the `last.pt` before stays as
-    `last.previous.pt` and serves where the newer one cannot be read. Random numbers need no state: samples and
-    dropout are seeded by the epoch (:class:`pipeline.training.SampleSampler`).
+    `last.previous.pt` and serves where the newer one was damaged, which its checksums tell. Random numbers need no
+    state: samples and dropout are seeded by the epoch (:class:`pipeline.training.SampleSampler`).
 
     Args:
         ckpt_dir: Where the files go.
@@ -70,6 +71,8 @@ class Checkpoints:
         self.metric = metric
         self.resume = resume
         self.best: float | None = None
+        self._last_is_whole = False
+        self._resumed = False
 
     def attach(self, engine: Engine) -> None:
         """Attaches to the trainer, after its validation."""
@@ -80,6 +83,8 @@ class Checkpoints:
         self.validator.add_event_handler(Events.COMPLETED, self._save_best)
 
     def _start(self, engine: Engine) -> None:
+        if distributed.get_rank() == 0 and self.folder.is_dir():
+            sweep(self.folder)  # of a run that was killed
         content = self._read() if self.resume else None
         if content is None:
             return
@@ -91,6 +96,7 @@ class Checkpoints:
             engine.state.epoch = int(content["epoch"])
             engine.state.iteration = int(content["iteration"])
             self.best = content["best"]
+            self._resumed = True
         except (KeyError, RuntimeError, ValueError) as error:
             raise SettingError(
                 "the checkpoint belongs to another configuration",
@@ -106,11 +112,14 @@ class Checkpoints:
             if not path.is_file():
                 continue
             try:
-                content: dict[str, Any] = read_saved(path)
+                content = _read_whole(path)
             except UnreadableError as error:
-                logger.warning("%s The checkpoint before it is used", error)
+                logger.warning("%s The checkpoint before it is used where there is one", error)
                 continue
+            self._last_is_whole = name == "last.pt"
             return content
+        if any(self.folder.glob("last*.pt")):
+            logger.warning("no checkpoint in %s can be used: the training starts afresh", self.folder)
         return None
 
     def _seed(self, engine: Engine) -> None:
@@ -125,10 +134,14 @@ class Checkpoints:
             content["scaler"] = scaler.state_dict()
         content |= {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": self.best}
         path = make_folder(self.folder) / "last.pt"
+        previous = path.with_name("last.previous.pt")
         with replacing(path) as temporary:
             torch.save(content, temporary)
-            if path.exists():
-                os.replace(path, path.with_name("last.previous.pt"))
+            if self._last_is_whole and path.exists():  # else the one before it is the one that serves
+                os.replace(path, previous)
+        if not (self._last_is_whole or self._resumed):
+            previous.unlink(missing_ok=True)  # of another run
+        self._last_is_whole = self._resumed = True
 
     def _save_best(self, engine: Engine) -> None:
         value = float(engine.state.metrics[self.metric])
@@ -140,3 +153,10 @@ class Checkpoints:
                 {name: tensor.cpu().contiguous() for name, tensor in self.weights.state_dict().items()}, temporary
             )
         logger.info("best %s so far: %.4f", self.metric, value)
+
+
+def _read_whole(path: Path) -> dict[str, Any]:
+    if not is_as_saved(path):
+        raise UnreadableError("the checkpoint is damaged: it is cut short, or a checksum does not hold", where=path)
+    content: dict[str, Any] = read_saved(path)
+    return content

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import enum
 import fcntl
+import logging
 import os
+import pickle
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +18,16 @@ import torch
 from monai.data.meta_tensor import MetaTensor
 
 from pipeline.export.files import make_folder, replacing
+from pipeline.training.saved_files import is_as_saved
 from transforms.errors import SettingError, UnreadableError
+
+logger = logging.getLogger(__name__)
 
 Item = dict[str, Any]
 
 GIGABYTE = 1e9
+LEFT_BEHIND_S = 24 * 3600
+"""A file that was begun so long ago, and is not whole, was left behind by a process that was killed."""
 
 _KIND = "__kind__"
 
@@ -30,7 +38,7 @@ class MappedItems:
     A file is written under another name and renamed when it is whole; of processes that want one at the same time one
     makes it, and the others wait. Files are opened memory-mapped: what is not looked at is not read, and what was read
     the system may forget again, so memory does not grow with the number of cases. Past the limit those are removed
-    that were used longest ago; one that is open elsewhere stays readable there.
+    that were used longest ago; one that is open elsewhere stays readable there. A file that was damaged is made anew.
 
     Args:
         folder: Where the files are, of any number of data sets and chains.
@@ -44,25 +52,36 @@ class MappedItems:
         self.limit_bytes = int(limit_gb * GIGABYTE)
 
     def has(self, key: str) -> bool:
-        """Whether there is a file of this key."""
-        return self._path(key).is_file()
+        """Whether there is a file of this key, and it is as it was written; all of it is read."""
+        return is_as_saved(self._path(key))
 
     def get(self, key: str, make: Callable[[], Item]) -> Item:
-        """The item of a key, made and stored where there is none.
+        """The item of a key, made and stored where there is none, or one that cannot be opened.
 
         Args:
             key: Stands for all that the item depends on.
             make: Makes it.
+
+        Raises:
+            UnreadableError: When the file is there and may not be read.
         """
         path = self._path(key)
-        found = _opened(path)
-        if found is not None:
-            return found
+        return _opened(path) or self._made(path, make, opened=_opened)
+
+    def renew(self, key: str, make: Callable[[], Item]) -> Item:
+        """As :meth:`get`, and a file that :meth:`has` does not hold for one is made anew."""
+        return self._made(self._path(key), make, opened=lambda path: _opened(path) if is_as_saved(path) else None)
+
+    def _made(self, path: Path, make: Callable[[], Item], *, opened: Callable[[Path], Item | None]) -> Item:
         make_folder(self.folder)
-        with _locked(self.folder / f"{key}.lock"):
-            found = _opened(path)
+        with _locked(path.with_suffix(".lock")):
+            found = opened(path)
             if found is not None:
                 return found
+            if path.exists():
+                logger.warning("%s: a file of the training cache was damaged; it is made anew", path)
+            for unfinished in self.folder.glob(f".{path.stem}-*"):  # of a process that was killed: it held the lock
+                unfinished.unlink(missing_ok=True)
             item = make()
             with replacing(path) as temporary:
                 torch.save(_stored(item), temporary)
@@ -74,11 +93,15 @@ class MappedItems:
 
     def _trim(self, keep: Path) -> None:
         files = {}
-        for file in self.folder.glob("[!.]*.pt"):  # not those that are being written
+        for file in self.folder.glob("*.pt"):
             try:
-                files[file] = file.stat()
+                state = file.stat()
             except FileNotFoundError:  # removed by another process in between
                 continue
+            if not file.name.startswith("."):
+                files[file] = state
+            elif time.time() - state.st_mtime > LEFT_BEHIND_S:
+                file.unlink(missing_ok=True)
         total = sum(state.st_size for state in files.values())
         for file in sorted(files, key=lambda file: files[file].st_mtime):
             if total <= self.limit_bytes:
@@ -89,16 +112,17 @@ class MappedItems:
 
 
 def _opened(path: Path) -> Item | None:
+    """The item of a file, memory-mapped; nothing where there is none that can be opened."""
     try:
         content = torch.load(path, mmap=True, weights_only=True, map_location="cpu")
         os.utime(path)
-    except FileNotFoundError:
-        return None
-    except (RuntimeError, ValueError, EOFError, OSError) as error:
+        item: Item = _restored(content)
+    except PermissionError as error:
         raise UnreadableError(
-            "a file of the training cache is damaged", where=path, remedy="Remove it: it is made anew"
+            "the training cache may not be used", where=path, found=error.strerror, remedy="Pass another --cache_dir"
         ) from error
-    item: Item = _restored(content)
+    except (RuntimeError, ValueError, EOFError, OSError, pickle.UnpicklingError, LookupError, TypeError):
+        return None
     return item
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,9 @@ def run_bundle(warm_python: Run) -> Run:
         arguments = ["run", "--config_file", str(files), "--bundle_root", bundle]
         for key, value in keys.items():
             arguments += [f"--{key}", str(value) if isinstance(value, str | Path) else repr(value)]
-        return warm_python("monai.bundle", *arguments, **options)
+        return options.pop("by", warm_python)("monai.bundle", *arguments, **options)
 
+    run.begin = partial(run, by=warm_python.begin)
     return run
 
 
@@ -137,15 +139,19 @@ def segment(run_bundle: Run, tiny_bundle: Path) -> Run:
 
 @pytest.fixture(scope="session")
 def train(run_bundle: Run) -> Run:
-    """A function that trains a tiny network on a data set into a folder, with overlays and values of keys."""
+    """A function that trains a tiny network on a data set into a folder, with overlays and values of keys.
+
+    `train.begin` leaves it running.
+    """
 
     def run(data: Path, out: Path, overlays: str = "", **keys: Any) -> Result:
-        flat = "unet_2_5d" in overlays.split()
+        by, flat = keys.pop("by", run_bundle), "unet_2_5d" in overlays.split()
         size = {f"network_def#{key}": value for key, value in (TINY_2D if flat else TINY_3D).items()}
         patch = {"patch_size": [48, 48] if flat else [32, 32, 32]}
         settings = {"dataset_dir": data, "ckpt_dir": out, **QUICK, **size, **patch, **keys}
-        return run_bundle(BUNDLE, f"train {overlays}", settings)
+        return by(BUNDLE, f"train {overlays}", settings)
 
+    run.begin = partial(run, by=run_bundle.begin)
     return run
 
 

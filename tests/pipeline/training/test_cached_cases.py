@@ -12,7 +12,7 @@ from monai.data.meta_tensor import MetaTensor
 from monai.transforms import Compose, Lambdad, RandGaussianNoised
 
 from pipeline.training import CachedCases, MappedItems, SampleDataset
-from transforms.errors import SettingError, UnreadableError
+from transforms.errors import SettingError
 
 AFFINE = torch.diag(torch.tensor([-2.0, -2.0, 3.0, 1.0], dtype=torch.float64))
 
@@ -128,10 +128,62 @@ def test_of_two_processes_one_makes_a_case(tmp_path):
     assert made.value == 1
 
 
-def test_damage_and_odd_settings_are_said(tmp_path):
-    (tmp_path / "key.pt").write_bytes(b"half")
-    with pytest.raises(UnreadableError, match="made anew"):
-        MappedItems(tmp_path).get("key", dict)
+def flipped(path, share):
+    content = bytearray(path.read_bytes())
+    content[int(share * len(content))] ^= 0xFF
+    path.write_bytes(content)
+
+
+DAMAGE = {
+    "not a file of torch's": lambda path: path.write_bytes(b"half"),
+    "empty": lambda path: path.write_bytes(b""),
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[:-1000]),
+    "another bit in the voxels": lambda path: flipped(path, 0.5),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_file_is_made_anew(tmp_path, caplog, kind):
+    read = Read()
+    for _ in range(2):
+        cases = CachedCases(data(1), Compose([Lambdad("image", read)]), cache_dir=tmp_path)
+        (file,) = tmp_path.glob("*.pt")
+        DAMAGE[kind](file)
+    cases = CachedCases(data(1), Compose([Lambdad("image", read)]), cache_dir=tmp_path)
+    assert read.times == 3
+    assert "made anew" in caplog.text
+    assert torch.equal(cases[0]["image"].as_tensor(), torch.zeros(1, 4, 5, 6))
+    file.write_bytes(b"damaged while it is used")
+    assert float(cases[0]["image"].max()) == 0
+
+
+def make_for_ever(folder, begun):
+    def make():
+        folder.joinpath(".key-0123abcd.pt").write_bytes(bytes(1000))  # as the file is when the process is killed
+        begun.set()
+        time.sleep(600)
+        return {}
+
+    MappedItems(folder).get("key", make)
+
+
+def test_a_process_that_is_killed_leaves_neither_a_lock_nor_a_file(tmp_path):
+    context = multiprocessing.get_context("fork")
+    begun = context.Event()
+    killed = context.Process(target=make_for_ever, args=(tmp_path, begun))
+    killed.start()
+    assert begun.wait(60)
+    killed.kill()
+    killed.join()
+    long_ago = tmp_path / ".other-0123abcd.pt"
+    long_ago.write_bytes(bytes(1000))
+    os.utime(long_ago, (1, 1))
+    item = MappedItems(tmp_path).get("key", lambda: {"image": torch.ones(3)})
+    assert float(item["image"].sum()) == 3
+    assert [file.name for file in tmp_path.iterdir()] == ["key.pt"]
+
+
+def test_odd_settings_are_said(tmp_path):
     with pytest.raises(SettingError, match="object"):
         MappedItems(tmp_path).get("other", lambda: {"image": object()})
     with pytest.raises(SettingError, match="room"):

@@ -139,6 +139,55 @@ def test_best_is_a_state_dict_and_a_broken_last_falls_back(tmp_path, caplog):
     assert checkpoints.best is not None
 
 
+def half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    weight = torch.load(path, weights_only=True)["network"]["0.weight"]
+    content[content.index(weight.numpy().tobytes())] ^= 0x01
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [half, flipped])
+def test_a_damaged_checkpoint_never_takes_the_place_of_the_one_that_serves(tmp_path, caplog, damage):
+    whole, _, whole_weights, _ = training(tmp_path / "whole")
+    whole.run()
+    folder = tmp_path / "parts"
+    first, *_ = training(folder, stop_after=3)
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    damage(folder / "last.pt")
+    (folder / ".last-0123abcd.pt").write_bytes(b"of a run that was killed")
+    serves = (folder / "last.previous.pt").read_bytes()
+    second, _, second_weights, _ = training(folder)
+    epochs, kept = [], []
+
+    @second.on(Events.EPOCH_STARTED)
+    def _look(engine: Engine) -> None:
+        epochs.append(engine.state.epoch)
+        kept.append((folder / "last.previous.pt").read_bytes() == serves)
+
+    second.run()
+    assert epochs == [3, 4]  # the second epoch's checkpoint served
+    assert kept == [True, True]
+    assert same(second_weights, whole_weights)
+    assert "damaged" in caplog.text
+    assert not list(folder.glob(".*"))
+
+
+def test_what_an_earlier_run_left_never_serves_one_that_began_afresh(tmp_path):
+    for _ in range(2):
+        trainer, *_ = training(tmp_path, epochs=2, resume=False)
+        trainer.run()
+    again, *_ = training(tmp_path, epochs=1, resume=False)
+    again.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: seen.append(sorted(tmp_path.glob("last*"))))
+    seen = []
+    again.run()
+    assert seen == [[tmp_path / "last.pt"]]
+
+
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     trainer, _, _, checkpoints = training(tmp_path, epochs=1)
     trainer.run()
