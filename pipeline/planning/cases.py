@@ -33,8 +33,8 @@ class CaseFacts:
         lungs_hold: Share of the foreground in the box around the lungs; None where no lungs were found.
         lungs_mm: Extent of that box.
         body_mm: Extent of the box around the body; None where none was found.
-        margins: Voxels between the foreground and each side of the volume: three low ones, three high ones; None without
-            foreground.
+        margins: Voxels between the foreground and each side of the volume: three low ones, three high ones; None
+            without foreground.
     """
 
     case: str

@@ -21,7 +21,7 @@ MOST_PATCHES = 27
 """A volume of more patches than this gives a patch too little of its surroundings: the grid is made coarser."""
 
 SHORT_MINUTES = 120
-"""A training shorter than this learns more from whole volumes on a coarse grid than from their parts: one patch then."""
+"""A training shorter than this learns more from whole volumes on a coarse grid than from their parts."""
 
 SHORT_PATCH_VOXELS = 64**3
 """Voxels of such a patch."""
@@ -132,8 +132,8 @@ def _cropped(cases: Sequence[CaseFacts]) -> str | None:
         return None
     typical = _times(np.median(margins, axis=0)[:3], 0)
     return (
-        f"volumes end {typical} voxels beyond their foreground, none later: they were cropped around it, which tells its "
-        "place; the network is shown where volumes end, and volumes are cut again at random in training"
+        f"volumes end {typical} voxels beyond their foreground, none later: they were cropped around it, which tells "
+        "its place; the network is shown where volumes end, and volumes are cut again at random in training"
     )
 
 
