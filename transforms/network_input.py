@@ -35,8 +35,9 @@ class NetworkInput:
         scaling: `scaling`, `mean` and `std` of :class:`transforms.HUWindowsd`.
         field_of_view: Whether a further channel is 1 where the volume is, 0 where a patch looks beyond it
             (:class:`transforms.AddFieldOfViewd`); not for slabs.
-        patches: `patch_size` and `overlap` of :class:`transforms.grids.PatchLattice` where a region is searched in
-            patches: they lie where they would lie on the whole volume, and see all that they would see there.
+        patches: `patch_size`, `overlap` and, where wanted, `min_weight` of :class:`transforms.grids.PatchLattice`
+            where a region is searched in patches: they lie where they would lie on the whole volume, and see all that
+            they would see there.
     """
 
     spacing_mm: Sequence[float | None]
@@ -105,5 +106,5 @@ class NetworkInput:
     def _lattice(self) -> NetworkLattice | None:
         if self.patches is None:
             return None
-        patches = PatchLattice(patch_size=tuple(self.patches["patch_size"]), overlap=self.patches["overlap"])
+        patches = PatchLattice(**{**self.patches, "patch_size": tuple(self.patches["patch_size"])})
         return NetworkLattice(patches=patches, spacing_mm=self.spacing_mm, orientation=self.orientation)

@@ -15,7 +15,7 @@ from pipeline.inference.placement import Place, Placement, check_placement, plac
 from pipeline.inference.precision import Precision
 from pipeline.inference.volume import Progress, Runner, VolumeInferer
 from transforms.grids import PatchLattice
-from transforms.grids.lattice import SIGMA_SHARE
+from transforms.grids.lattice import MIN_WEIGHT, SIGMA_SHARE
 from transforms.grids.restoring import Activation
 
 
@@ -29,6 +29,8 @@ class PatchInferer(VolumeInferer):
     Args:
         patch_size: Voxels of a patch along x, y, z.
         overlap: Share of a patch that the next one covers again, in `[0, 1)`.
+        min_weight: With a mask: which patches of the lattice have a say in it, see
+            :class:`transforms.grids.PatchLattice`.
         batch_size: See :class:`pipeline.inference.VolumeInferer`, as all that follow but those named here.
         precision: Number format of the network.
         half: Give the logits as float16, in half the memory.
@@ -44,7 +46,8 @@ class PatchInferer(VolumeInferer):
         progress: Called with the number of patches done and the total.
 
     Raises:
-        SettingError: When the overlap is not in `[0, 1)`, or a precision, backend or placement is unknown.
+        SettingError: When the overlap or the least weight is out of its range, or a precision, backend or placement is
+            unknown.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class PatchInferer(VolumeInferer):
         patch_size: Sequence[int],
         *,
         overlap: float = 0.5,
+        min_weight: float = MIN_WEIGHT,
         batch_size: int = 4,
         precision: Precision = "auto",
         half: bool = False,
@@ -71,7 +75,8 @@ class PatchInferer(VolumeInferer):
             backend=backend,
             progress=progress,
         )
-        self.patches = PatchLattice(patch_size=tuple(int(size) for size in patch_size), overlap=overlap)
+        size = tuple(int(size) for size in patch_size)
+        self.patches = PatchLattice(patch_size=size, overlap=overlap, min_weight=min_weight)
         self.half = half
         self.within = within
         self.placement = check_placement(placement)

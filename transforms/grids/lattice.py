@@ -16,8 +16,8 @@ from transforms.grids.network_grid import network_grid
 SIGMA_SHARE = 0.125
 """Standard deviation of the Gaussian that patches are blended with, in patches."""
 
-MIN_SHARE = 0.02
-"""A patch that along some axis weighs less than this share of all patches there does not count."""
+MIN_WEIGHT = 0.02
+"""A patch has no say where, along some axis, it weighs less than this share of the heaviest patch there."""
 
 Ranges = tuple[tuple[int, int], ...]
 """From and up to an index, for each axis."""
@@ -30,18 +30,28 @@ class PatchLattice:
     Attributes:
         patch_size: Voxels of a patch along each axis.
         overlap: Share of a patch that the next one covers again, in `[0, 1)`.
+        min_weight: A patch has a say where, along each axis, it weighs at least this share of the heaviest patch
+            there, in `(0, 1]`; with 1 it is the nearest patch alone that has.
 
     Raises:
-        SettingError: When the overlap is not in `[0, 1)`.
+        SettingError: When a number is out of its range.
     """
 
     patch_size: tuple[int, ...]
     overlap: float
+    min_weight: float = MIN_WEIGHT
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < 1:
             raise SettingError(
                 "the overlap of patches cannot be used", where="overlap", found=self.overlap, expected="0 to below 1"
+            )
+        if not 0 < self.min_weight <= 1:
+            raise SettingError(
+                "the least weight of a patch cannot be used",
+                where="min_weight",
+                found=self.min_weight,
+                expected="above 0, up to 1",
             )
 
     def starts(self, shape: Sequence[int]) -> list[list[int]]:
@@ -80,8 +90,7 @@ class PatchLattice:
         count = 1 if extent <= size else -(-(extent - size) // step) + 1
         return [max(0, min(index * step, extent - size)) for index in range(count)]
 
-    @staticmethod
-    def _cores(starts: Sequence[int], extent: int, size: int) -> list[tuple[int, int]]:
+    def _cores(self, starts: Sequence[int], extent: int, size: int) -> list[tuple[int, int]]:
         """The range of voxels along an axis where each patch has a say."""
         if extent <= size:
             return [(0, extent)]
@@ -91,8 +100,7 @@ class PatchLattice:
         weight = -0.5 * (offset / (SIGMA_SHARE * size)) ** 2
         weight[np.abs(offset) > size / 2] = -np.inf
         share: NDArray[np.float64] = np.exp(weight - weight.max(axis=0))
-        share /= share.sum(axis=0)
-        hits = [np.flatnonzero(row >= MIN_SHARE) for row in share]
+        hits = [np.flatnonzero(row >= self.min_weight) for row in share]
         return [(int(hit[0]), int(hit[-1]) + 1) for hit in hits]
 
 
