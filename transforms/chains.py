@@ -186,6 +186,7 @@ def restoring_chain(
     activation: Activation = "softmax",
     merge: Merge = None,
     min_component_ml: float = 0.0,
+    probabilities: bool = False,
 ) -> Compose:
     """From logits under `pred` to the label map on the native grid.
 
@@ -194,10 +195,17 @@ def restoring_chain(
         activation: `softmax` or `sigmoid`.
         merge: Channels of the network that count as one class.
         min_component_ml: Components of a class under this volume are removed; 0 keeps all.
+        probabilities: Whether those of the classes stay under `probabilities`, on the network grid in half precision.
     """
     return Compose(
         [
-            RestoreLabelMapd("pred", check_classes(classes), activation=activation, merge=merge),
+            RestoreLabelMapd(
+                "pred",
+                check_classes(classes),
+                activation=activation,
+                merge=merge,
+                probabilities_key="probabilities" if probabilities else None,
+            ),
             RemoveSmallComponentsd("pred", min_component_ml),
         ]
     )

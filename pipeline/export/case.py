@@ -83,7 +83,7 @@ def write_case(
         folder: The case's folder; created where missing.
         data: The data dictionary after postprocessing: ``case``, ``native`` (volume in HU), ``pred`` (label map on
             the native grid), and where there are any ``lungs`` (mask with its own affine) and ``probabilities``
-            (``(C, X, Y, Z)`` on the native grid).
+            (``(C, X, Y, Z)``, on the grid of their affine).
         classes: Class name to label value.
         bundle: The bundle that was run.
         stages: Stage to seconds, so far; the writing is added.
@@ -180,6 +180,7 @@ def case_content(
         label_map=label_map,
         lungs=lungs,
         probabilities=None if probabilities is None else _array(probabilities),
+        probabilities_affine=None if probabilities is None else _affine(probabilities),
         affine=affine,
         classes=classes,
         measurements=measure(label_map, hu, lungs, affine, classes, case=case)

@@ -34,7 +34,8 @@ class CaseContent:
         hu: The volume as read, ``(X, Y, Z)``.
         label_map: ``uint8 (X, Y, Z)``.
         lungs: ``uint8 (X, Y, Z)``, 1 left and 2 right; None where no lungs were found.
-        probabilities: ``(C, X, Y, Z)`` float16 or float32; None where they were not kept.
+        probabilities: ``(C, X, Y, Z)`` float16 or float32, of the network's grid; None where they were not kept.
+        probabilities_affine: ``float64 (4, 4)`` of the network's grid.
         affine: ``float64 (4, 4)`` voxel to RAS+ millimetres.
         classes: Class name to label value.
         measurements: The case's numbers.
@@ -58,6 +59,7 @@ class CaseContent:
     seg_options: SegOptions = field(default_factory=SegOptions)
     kinds: tuple[str, ...] = ()
     record: Mapping[str, Any] | None = None
+    probabilities_affine: npt.NDArray[np.float64] | None = None
 
     @cached_property
     def source(self) -> Source | str:
@@ -154,14 +156,15 @@ def _write_report(folder: Path, content: CaseContent) -> None:
 
 
 def _write_probabilities(folder: Path, content: CaseContent) -> None:
-    if content.probabilities is None:
+    if content.probabilities is None or content.probabilities_affine is None:
         raise SettingError(
             "probabilities were asked for, but the case holds none",
             where="write",
-            expected="the key `probabilities` (C, X, Y, Z) on the native grid after postprocessing",
+            expected="the key `probabilities` (C, X, Y, Z) after postprocessing, with the affine of its grid",
             remedy="Leave `probabilities` out, or keep them in the bundle's postprocessing",
         )
-    write_volume(np.moveaxis(content.probabilities, 0, -1), content.affine, folder / "probabilities.nii.gz")
+    shares = np.moveaxis(content.probabilities, 0, -1)
+    write_volume(shares, content.probabilities_affine, folder / "probabilities.nii.gz")
 
 
 def _write_seg(folder: Path, content: CaseContent) -> None:

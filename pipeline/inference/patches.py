@@ -43,6 +43,7 @@ class PatchInferer(VolumeInferer):
         placement: With a mask, `lattice` takes those patches of the whole volume that say something in the mask, so
             that what they say there is the same; `fewest` spreads as few as hold the mask.
         activation: What the logits are made for; says what background is where no patch lies.
+        flips: Test-time augmentation: axes along which each view of a part is mirrored (0 is x); logits are averaged.
         progress: Called with the number of patches done and the total.
 
     Raises:
@@ -65,6 +66,7 @@ class PatchInferer(VolumeInferer):
         within: str | None = None,
         placement: Placement = "lattice",
         activation: Activation = "softmax",
+        flips: Sequence[Sequence[int]] = ((),),
         progress: Progress | None = None,
     ) -> None:
         super().__init__(
@@ -73,6 +75,7 @@ class PatchInferer(VolumeInferer):
             device=device,
             padding_value=padding_value,
             backend=backend,
+            flips=flips,
             progress=progress,
         )
         size = tuple(int(size) for size in patch_size)

@@ -31,11 +31,15 @@ class SlabInferer(VolumeInferer):
         device: Where the network runs.
         padding_value: Of pixels outside the slice.
         backend: What computes the network.
+        flips: Test-time augmentation: axes along which each view of a part is mirrored (0 is x); logits are averaged.
         progress: Called with the number of slices done and the total.
 
     Raises:
-        SettingError: When `slices` is even or not positive, or the precision or backend is unknown.
+        SettingError: When `slices` is even or not positive, the precision or backend is unknown, or slices cannot be
+            mirrored so.
     """
+
+    mirrored_axes = 2
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class SlabInferer(VolumeInferer):
         device: torch.device | str | None = None,
         padding_value: float = 0.0,
         backend: BackendName = "auto",
+        flips: Sequence[Sequence[int]] = ((),),
         progress: Progress | None = None,
     ) -> None:
         super().__init__(
@@ -56,6 +61,7 @@ class SlabInferer(VolumeInferer):
             device=device,
             padding_value=padding_value,
             backend=backend,
+            flips=flips,
             progress=progress,
         )
         self.slices = check_slices(slices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from monai.inferers import Inferer
 
 from pipeline.inference.backends import BackendName, check_backend
 from pipeline.inference.compiling import CompiledNetworks
+from pipeline.inference.mirroring import averaged, check_views, mirrored
 from pipeline.inference.precision import Precision, check_precision, resolve
 from pipeline.inference.running import in_batches, in_threads
 
@@ -38,11 +39,18 @@ class VolumeInferer(Inferer):
         device: Where the network runs; by default where the input is.
         padding_value: Of voxels outside the volume: 0 is air after scaling to 0..1.
         backend: What computes the network (:data:`pipeline.inference.backends.BackendName`).
-        progress: Called with the number of parts done and the total.
+        flips: Test-time augmentation: for each entry parts go through the network mirrored along these axes (0 is x),
+            and the logits are averaged; `[[]]` is none. It takes as many times longer as there are entries.
+        progress: Called with the number of parts done and the total, each as often as it is mirrored.
+
+    Attributes:
+        mirrored_axes: How many axes parts can be mirrored along.
 
     Raises:
-        SettingError: When the precision or the backend is unknown.
+        SettingError: When the precision or the backend is unknown, or parts cannot be mirrored so.
     """
+
+    mirrored_axes = 3
 
     def __init__(
         self,
@@ -52,6 +60,7 @@ class VolumeInferer(Inferer):
         device: torch.device | str | None,
         padding_value: float,
         backend: BackendName,
+        flips: Sequence[Sequence[int]],
         progress: Progress | None,
     ) -> None:
         super().__init__()
@@ -60,6 +69,7 @@ class VolumeInferer(Inferer):
         self.device = None if device is None else torch.device(device)
         self.padding_value = padding_value
         self.backend = check_backend(backend)
+        self.views = check_views(flips, self.mirrored_axes)
         self.progress = progress
         self._compiled = CompiledNetworks()
 
@@ -101,7 +111,13 @@ class VolumeInferer(Inferer):
     def _run(
         self, network: Network, device: torch.device, channels: int, parts: Iterable[torch.Tensor], total: int
     ) -> Iterator[torch.Tensor]:
-        """Parts through the network; tells how far it is."""
+        """Parts through the network, in all views; tells how far it is."""
+        views = self._views_through(network, device, channels, mirrored(parts, self.views), total * len(self.views))
+        yield from averaged(views, self.views)
+
+    def _views_through(
+        self, network: Network, device: torch.device, channels: int, parts: Iterator[torch.Tensor], total: int
+    ) -> Iterator[torch.Tensor]:
         waiting = iter(parts)
         first = next(waiting, None)
         if first is None:

@@ -114,6 +114,49 @@ def test_exact_mode_searches_the_whole_volume(by_hu, study, label_map):
     np.testing.assert_array_equal(labels, np.digitize(label_map(study["nifti"].ct), EDGES_HU))
 
 
+def test_mirrored_views_and_probabilities_on_the_network_grid(by_hu, study, label_map):
+    folder = by_hu(tta=True, write=["nifti", "probabilities"])
+    assert {path.name for path in folder.iterdir()} == {"labels.nii.gz", "probabilities.nii.gz", "provenance.json"}
+    assert json.loads((folder / "provenance.json").read_text())["options"]["tta"] is True
+    image, native = nib.load(folder / "probabilities.nii.gz"), nib.load(study["nifti"].ct)
+    shares = np.asarray(image.dataobj)
+    assert image.get_data_dtype() == np.float32  # NIfTI knows no half precision
+    np.testing.assert_array_equal(shares, shares.astype(np.float16))
+    np.testing.assert_allclose(shares.sum(-1), 1, atol=2e-3)
+    # The network grid is the box of the region here, voxel on voxel.
+    at = np.linalg.solve(native.affine, image.affine)
+    moved = nib.as_closest_canonical(
+        nib.Nifti1Image(np.asanyarray(nib.load(folder / "labels.nii.gz").dataobj), native.affine)
+    )
+    start = np.round(np.linalg.solve(moved.affine, image.affine)[:3, 3]).astype(int)
+    np.testing.assert_allclose(np.abs(at[:3, :3]), np.eye(3), atol=1e-3)
+    box = tuple(slice(first, first + size) for first, size in zip(start, shares.shape[:3], strict=True))
+    np.testing.assert_array_equal(np.asanyarray(moved.dataobj)[box], shares.argmax(-1))
+    assert len(np.unique(shares.argmax(-1))) == 4
+
+
+def test_the_command_line_mirrors_and_keeps_probabilities(run_ctvol, tiny_bundle, study, tmp_path):
+    result = run_ctvol(
+        "segment", study["nifti"].ct, "-o", tmp_path, "--bundle", tiny_bundle, "--device", "cpu", "--tta",
+        "--write", "nifti,probabilities", "--variant", "2.5d",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    image = nib.load(tmp_path / "ct" / "probabilities.nii.gz")
+    np.testing.assert_allclose(nib.affines.voxel_sizes(image.affine), 5, atol=1e-4)
+    assert image.shape[3] == 4
+    assert json.loads((tmp_path / "ct" / "provenance.json").read_text())["options"]["tta"] is True
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_overlay_for_tensorrt_runs_without_it(segment, study, tmp_path, segmented):
+    result = segment(study["nifti"].ct, tmp_path, "inference_trt", write=["nifti"])
+    assert result.returncode == 0, result.stderr
+    assert "backend tensorrt is not used" in result.stderr
+    assert "device cuda" in result.stderr
+    one, other = (folder / "ct" / "labels.nii.gz" for folder in (tmp_path, segmented / "nifti"))
+    assert one.read_bytes() == other.read_bytes()
+
+
 def test_binary_adds_up_all_lesions_of_the_weights(segment, study, tmp_path, segmented, label_map):
     result = segment(study["nifti"].ct, tmp_path, "binary")
     assert result.returncode == 0, result.stderr

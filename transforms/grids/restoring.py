@@ -129,6 +129,22 @@ def class_shares(
     return torch.stack([shares[list(channels)].sum(0) for channels in merge])
 
 
+def half_shares(
+    logits: torch.Tensor, activation: Activation, merge: Sequence[Sequence[int]] | None = None
+) -> torch.Tensor:
+    """The share of each class in half precision, made some planes at a time; arguments as of :func:`class_shares`.
+
+    Returns:
+        float16 `(C, X, Y, Z)` in the host's memory.
+    """
+    plain = logits.as_subclass(torch.Tensor)
+    shares = torch.empty((plain.shape[0] if merge is None else len(merge), *plain.shape[1:]), dtype=torch.float16)
+    step = max(1, SLAB_VOXELS // max(1, plain[0, :1].numel()))
+    for first in range(0, plain.shape[1], step):
+        shares[:, first : first + step] = class_shares(plain[:, first : first + step], activation, merge)
+    return shares
+
+
 def _covered(source: Grid, target: Grid) -> list[tuple[int, int]]:
     """The range of target indices along each axis that the source grid covers."""
     axis_map = AxisMap.between(source, target)
@@ -184,6 +200,8 @@ class RestoreLabelMapd(MapTransform):
         activation: See :func:`restore_label_map`.
         merge: Channels of the network that count as one class, where the network knows more of them than `classes`.
         image_key: The image on the network grid, whose meta says where the network grid and the native grid are.
+        probabilities_key: Where the classes' shares on the network grid are kept, float16 `(C, X, Y, Z)`; `None` keeps
+            none.
     """
 
     def __init__(
@@ -194,12 +212,14 @@ class RestoreLabelMapd(MapTransform):
         activation: Activation = "softmax",
         merge: Sequence[Sequence[int]] | None = None,
         image_key: str = "image",
+        probabilities_key: str | None = None,
     ) -> None:
         super().__init__(keys)
         self.classes = dict(classes)
         self.activation: Activation = activation
         self.merge = merge
         self.image_key = image_key
+        self.probabilities_key = probabilities_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Returns the dictionary with the label map in the place of the logits."""
@@ -210,6 +230,9 @@ class RestoreLabelMapd(MapTransform):
             logits: torch.Tensor = restored[key]
             merge = self._merge_for(logits.shape[0])
             label_map = restore_label_map(logits, Grid.of(image), native, activation=self.activation, merge=merge)
+            if self.probabilities_key is not None:
+                shares = half_shares(logits, self.activation, merge)
+                restored[self.probabilities_key] = placed(shares, Grid.of(image).affine, image.meta)
             restored[key] = placed(label_map, native.affine, image.meta)
         return restored
 

@@ -42,23 +42,28 @@ def check_backend(name: BackendName) -> BackendName:
 
 
 def choose(name: BackendName, network: Any, target: Target) -> Backend:
-    """The backend of a name; where it cannot be used, `module`, and a warning unless the name is `auto`.
+    """The backend of a name; where it cannot be used, that of `auto`, and a warning unless the name is `auto`.
 
     Args:
         name: See :data:`BackendName`.
         network: What is to be computed; only modules can be compiled.
         target: What for.
     """
-    wanted = _BACKENDS["torch" if name == "auto" else name]
-    why_not = wanted.why_not(network, target) if isinstance(network, nn.Module) else "the network is no module"
-    if why_not is None:
-        return wanted
-    if name not in ("auto", "module"):
-        _say(name, why_not)
-    return _BACKENDS["module"]
+    if name != "auto":
+        why_not = _why_not(_BACKENDS[name], network, target)
+        if why_not is None:
+            return _BACKENDS[name]
+        if name != "module":
+            _say(name, why_not)
+    usable = name == "auto" or name not in ("torch", "module")
+    return _BACKENDS["torch" if usable and _why_not(_BACKENDS["torch"], network, target) is None else "module"]
+
+
+def _why_not(backend: Backend, network: Any, target: Target) -> str | None:
+    return backend.why_not(network, target) if isinstance(network, nn.Module) else "the network is no module"
 
 
 @cache
 def _say(name: str, why_not: str) -> None:
     """Once a process, not once a case."""
-    logger.warning("backend %s is not used: %s", name, why_not)
+    logger.warning("backend %s is not used: %s; the network runs in torch instead", name, why_not)

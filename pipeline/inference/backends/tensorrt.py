@@ -26,7 +26,7 @@ class TensorRT:
     def why_not(self, network: nn.Module, target: Target) -> str | None:
         """Says so on other devices than CUDA, and where a package is not installed."""
         if target.device.type != "cuda":
-            return f"it is for CUDA, not for {target.device.type}"
+            return f"it is for NVIDIA GPUs, not for {target.device.type}: choose device cuda where there is one"
         missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
         if missing:
             return f"{', '.join(missing)} not installed (pip install ctvol[trt])"

@@ -164,10 +164,12 @@ def test_a_new_kind_slots_in(tmp_path, data, monkeypatch):
 def test_probabilities_when_they_were_kept(tmp_path, data):
     with pytest.raises(SettingError, match="probabilities were asked for"):
         write(tmp_path / "a", data, write=["probabilities"])
-    probabilities = torch.rand(4, *SHAPE).half()
+    affine = np.diag([1.5, 1.5, 1.5, 1.0])
+    probabilities = MetaTensor(torch.rand(4, 5, 6, 7).half(), affine=torch.from_numpy(affine))
     write(tmp_path / "a", {**data, "probabilities": probabilities}, write=["probabilities"])
     image = nib.load(tmp_path / "a" / "probabilities.nii.gz")
-    assert np.array_equal(np.asarray(image.dataobj), probabilities.permute(1, 2, 3, 0).float().numpy())
+    assert np.array_equal(np.asarray(image.dataobj), probabilities.as_tensor().permute(1, 2, 3, 0).float().numpy())
+    np.testing.assert_allclose(image.affine, affine)
 
 
 def test_kinds_are_checked_before_anything_is_touched(tmp_path, data):

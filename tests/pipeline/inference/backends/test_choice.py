@@ -1,6 +1,7 @@
 """Which backend is taken, and that all that are here agree within their precision."""
 
 import importlib.util
+import re
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 from pipeline.inference import PatchInferer
 from pipeline.inference.backends import Target, check_backend, choose
 from pipeline.inference.backends.artefacts import CACHE_VARIABLE, weights_hash
+from pipeline.inference.backends.choice import _say
 from transforms.errors import SettingError
 
 CPU = Target(device=torch.device("cpu"), dtype=torch.float32, part_shape=(1, 16, 16, 16))
@@ -31,7 +33,9 @@ def network(seed=0):
         ("auto", network(), GPU, "AsItIs"),
         ("auto", network().train(), CPU, "AsItIs"),
         ("auto", lambda patch: patch, CPU, "AsItIs"),
-        ("tensorrt", network(), CPU, "AsItIs"),
+        ("tensorrt", network(), CPU, "Rewritten"),
+        ("tensorrt", network().train(), CPU, "AsItIs"),
+        ("tensorrt", lambda patch: patch, GPU, "AsItIs"),
         ("openvino", network(), GPU, "AsItIs"),
     ],
 )
@@ -43,6 +47,15 @@ def test_a_backend_that_is_not_used_is_said_once(caplog):
     for _ in range(2):
         choose("tensorrt", network(), Target(device=torch.device("cpu"), dtype=torch.bfloat16, part_shape=(1, 8, 8, 8)))
     assert len([record for record in caplog.records if "tensorrt is not used" in record.getMessage()]) <= 1
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is here")
+@pytest.mark.parametrize(("target", "remedy"), [(CPU, "device cuda"), (GPU, r"pip install ctvol\[trt\]")])
+def test_where_tensorrt_is_missing_the_remedy_is_named(target, remedy, caplog):
+    _say.cache_clear()
+    choose("tensorrt", network(), target)
+    (record,) = caplog.records
+    assert re.search(remedy, record.getMessage())
 
 
 def test_an_unknown_backend_is_refused():
