@@ -44,7 +44,13 @@ def sample_input(metadata: Mapping[str, Any], multiple: int = 1) -> torch.Tensor
 def export_torchscript(bundle: Path, folder: Path) -> Path:
     """Writes `model.ts`, with the metadata inside."""
     path = folder / "model.ts"
-    ckpt_export(filepath=str(path), **_source(bundle))
+    described = ConfigParser.load_config_file(str(bundle / "configs" / "metadata.json"))
+    sizes = described["network_data_format"]["inputs"]["image"]["spatial_shape"]
+    traced: dict[str, Any] = {}
+    if all(isinstance(size, int) for size in sizes):
+        # A size that is always the same may be built in: traced, not scripted, which takes any network.
+        traced = {"use_trace": True, "input_shape": list(sample_input(described).shape)}
+    ckpt_export(filepath=str(path), **traced, **_source(bundle))
     return path
 
 

@@ -13,6 +13,7 @@ from transforms.errors import SettingError
 from transforms.hu_windows import HUWindow, HUWindows, WindowForm
 from transforms.slabs import check_slices
 from transforms.slices.body import Region, SliceBox, slice_region
+from transforms.slices.tones import Tones, retoned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,9 @@ class SliceInput:
         windows: HU windows, each one channel.
         scaling: `scaling`, `mean` and `std` of :class:`transforms.HUWindows`.
         image_window: The HU window that a picture is taken to show.
+        tones: Whether the window in which a picture was printed may be seen. `shown`: grays as they are; `anchored`:
+            moved and stretched so that aerated lung and muscle have the same ones in all slices; `equalised`: their
+            ranks within the body, whatever the window and the curve of the grays were.
         slices: Slices of a slab (2.5D), odd; a picture is repeated.
         copies: Copies of each channel: 3 for networks made for colour.
 
@@ -41,6 +45,7 @@ class SliceInput:
     windows: Sequence[Any] = ("lung",)
     scaling: Mapping[str, Any] = field(default_factory=lambda: {"scaling": "unit"})
     image_window: WindowForm = "lung"
+    tones: Tones = "shown"
     slices: int = 1
     copies: int = 1
 
@@ -50,6 +55,11 @@ class SliceInput:
             raise SettingError(
                 "the region of interest is unknown", where="region", found=self.region,
                 expected=", ".join(get_args(Region)),
+            )  # fmt: skip
+        if self.tones not in get_args(Tones):
+            raise SettingError(
+                "the way to treat grays is unknown", where="tones", found=self.tones,
+                expected=", ".join(get_args(Tones)),
             )  # fmt: skip
         sides = [self.shorter_side] if self.image_size is None else list(self.image_size)
         if any(side < 1 for side in sides) or (self.image_size is not None and len(sides) != 2) or self.copies < 1:
@@ -81,6 +91,7 @@ class SliceInput:
         shown = HUWindow.from_config(self.image_window)
         found = slice_region(slab[0, slab.shape[1] // 2].clamp(shown.low, shown.high).numpy(), self.region)
         windows = self._windows()
+        slab = retoned(slab, found.body, shown, self.tones)
         if self.blank_outside and found.body is not None:
             slab = slab.masked_fill(torch.from_numpy(~found.body), min(window.low for window in windows.windows))
         top, left, bottom, right = found.box

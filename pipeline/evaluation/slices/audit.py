@@ -36,6 +36,12 @@ TONES = 17
 DEALS = 4
 """How often the pictures are dealt out anew over the files."""
 
+MOVED = 0.2
+"""How far the ends of a picture's window are moved at most, as a share of it."""
+
+CURVED = 1.5
+"""Largest exponent of the grays in another window; the smallest is one over it."""
+
 Predict = Callable[[torch.Tensor], torch.Tensor]
 Array = NDArray[Any]
 
@@ -57,11 +63,12 @@ def audit_pictures(
     - `model`: the pictures as the model sees them;
     - `nothing_blanked` and `outside_blanked`: the same with and without what stands outside the body;
     - `lungs_blanked`: the box of the lungs filled with one gray, which should leave little;
+    - `windows_changed`: the pictures in windows drawn at random, which should change little;
     - `file_alone`: a forest that sees width, height, format and mode, cross-validated: what leaks in the files;
     - `file_through_model`: the model on pictures dealt out anew: each file keeps its size, format and mode, and shows
       another's picture. What of that leak gets through, which should be none (0.5 in the interval);
-    - `tones_alone`: a forest that sees quantiles of the model's input, cross-validated: how far the choice of window
-      and the density of the whole slice go;
+    - `tones_alone`: a forest that was trained on quantiles of the inputs of training: how far the choice of window and
+      the density of the whole slice go. Not cross-validated: figures of one paper would stand on both sides;
     - `without_duplicates`: the model without pictures that training has nearly alike;
 
     and under `near_duplicates` those pairs. Volumes in the list are left out.
@@ -78,7 +85,7 @@ def audit_pictures(
     Raises:
         DataListError: When no picture is there, or only one class.
     """
-    pictures = [item for item in items if is_image(item["image"])]
+    pictures = _pictures(items)
     labels = np.array([int(item["label"]) for item in pictures])
     if set(labels) != {0, 1}:
         raise DataListError(
@@ -94,7 +101,8 @@ def audit_pictures(
 
     inputs = [slice_input(slab)[0] for slab in slabs]
     of_model = score(inputs)
-    pairs = _duplicates(pictures, slabs, training_items, slice_input)
+    hashes, tones, known = _of_training(training_items, slice_input)
+    pairs = _duplicates(pictures, slabs, training_items, hashes)
     apart = ~np.isin(np.arange(len(labels)), [pair["number"] for pair in pairs])
     found = {
         "model": auroc(of_model),
@@ -102,12 +110,15 @@ def audit_pictures(
             name: auroc(score([replace(slice_input, blank_outside=blank)(slab)[0] for slab in slabs]))
             for name, blank in (("nothing_blanked", False), ("outside_blanked", True))
         },
-        "lungs_blanked": auroc(score([slice_input(_without_lungs(slab, slice_input))[0] for slab in slabs])),
+        "lungs_blanked": auroc(score(_without_lungs(slabs, inputs, slice_input))),
+        "windows_changed": auroc(_in_other_windows(slabs, slice_input, score, seed)),
         "file_alone": auroc(_forest(np.array([_of_file(item) for item in pictures]), labels, groups, seed)),
         "file_through_model": auroc(_dealt_scores(pictures, labels, slice_input, score, seed)),
-        "tones_alone": auroc(_forest(np.array([_tones(image) for image in inputs]), labels, groups, seed)),
         "without_duplicates": auroc(of_model, apart),
     }
+    if set(known) == {0, 1}:
+        forest = _new_forest(seed).fit(np.array(tones), known)
+        found["tones_alone"] = auroc(forest.predict_proba(np.array([_tones(image) for image in inputs]))[:, 1])
     for name, interval in found.items():
         logger.info("AUROC, %s: %.3f [%.3f, %.3f]", name, interval.value, interval.low, interval.high)
     content = {
@@ -155,22 +166,49 @@ def _tones(image: torch.Tensor) -> Array:
     return np.asarray(np.quantile(image.numpy(), np.linspace(0.02, 0.98, TONES)))
 
 
+def _new_forest(seed: int) -> RandomForestClassifier:
+    return RandomForestClassifier(200, min_samples_leaf=3, class_weight="balanced", random_state=seed)
+
+
 def _forest(measures: Array, labels: Array, groups: Sequence[str], seed: int) -> Array:
     """Probability of the second class for each item, by forests that saw only other groups."""
-    forest = RandomForestClassifier(200, min_samples_leaf=3, class_weight="balanced", random_state=seed)
     folds = GroupKFold(min(FOLDS, len(set(groups))), shuffle=True, random_state=seed)
-    said = cross_val_predict(forest, measures, labels, groups=groups, cv=folds, method="predict_proba")
+    said = cross_val_predict(_new_forest(seed), measures, labels, groups=groups, cv=folds, method="predict_proba")
     return np.asarray(said[:, 1])
 
 
-def _without_lungs(slab: torch.Tensor, settings: SliceInput) -> torch.Tensor:
-    window = HUWindow.from_config(settings.image_window)
-    middle = slab[0, slab.shape[1] // 2].clamp(window.low, window.high)
-    top, left, bottom, right = slice_region(middle.numpy(), "lungs").box
-    blank = slab.clone()
-    # One gray for all slices: that of each slice would tell of what was there.
-    blank[..., top:bottom, left:right] = (window.low + window.high) / 2
-    return blank
+def _without_lungs(
+    slabs: Sequence[torch.Tensor], inputs: Sequence[torch.Tensor], settings: SliceInput
+) -> list[torch.Tensor]:
+    """Inputs `(C, H, W)` whose box of the lungs is filled with one gray for all: that of each would tell what was."""
+    gray, window = torch.stack(list(inputs)).mean(), HUWindow.from_config(settings.image_window)
+    blanked = []
+    for slab, image in zip(slabs, inputs, strict=True):
+        middle = slab[0, slab.shape[1] // 2].clamp(window.low, window.high).numpy()
+        shown, lungs = (slice_region(middle, region).box for region in (settings.region, "lungs"))
+        height, width = shown.bottom - shown.top, shown.right - shown.left
+        rows = [round((at - shown.top) / height * image.shape[1]) for at in (lungs.top, lungs.bottom)]
+        columns = [round((at - shown.left) / width * image.shape[2]) for at in (lungs.left, lungs.right)]
+        blank = image.clone()
+        blank[:, max(0, rows[0]) : rows[1], max(0, columns[0]) : columns[1]] = gray
+        blanked.append(blank)
+    return blanked
+
+
+def _in_other_windows(
+    slabs: Sequence[torch.Tensor], settings: SliceInput, score: Callable[..., Array], seed: int
+) -> Array:
+    """Scores `(DEALS x N,)` of pictures whose ends of the window are moved and whose grays follow another curve."""
+    draws, window = np.random.default_rng(seed), HUWindow.from_config(settings.image_window)
+    width, found = window.high - window.low, []
+    for _ in range(DEALS):
+        prepared = []
+        for slab in slabs:
+            low, high = draws.uniform(-MOVED, MOVED, size=2) + np.array([0, 1])
+            grays = (((slab - window.low) / width - low) / (high - low)).clamp(0, 1) ** CURVED ** draws.uniform(-1, 1)
+            prepared.append(settings(window.low + width * grays)[0])
+        found.append(score(prepared))
+    return np.concatenate(found)
 
 
 def _dealt_scores(
@@ -201,15 +239,31 @@ def _rewritten(source: str, item: Mapping[str, Any], settings: SliceInput) -> to
             return settings(_slab({"image": file.name}, settings))[0]
 
 
+def _pictures(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [item for item in items if is_image(item["image"])]
+
+
+def _of_training(
+    items: Sequence[Mapping[str, Any]], settings: SliceInput
+) -> tuple[list[NDArray[np.bool_]], list[Array], list[int]]:
+    """Of each picture its hash, the tones of its input and its label: one picture is in memory at a time."""
+    hashes, tones, labels = [], [], []
+    for item in _pictures(items):
+        slab = _slab(item, settings)
+        hashes.append(difference_hash(slab[0, 0].numpy()))
+        tones.append(_tones(settings(slab)[0]))
+        labels.append(int(item["label"]))
+    return hashes, tones, labels
+
+
 def _duplicates(
     pictures: Sequence[Mapping[str, Any]],
     slabs: Sequence[torch.Tensor],
     training_items: Sequence[Mapping[str, Any]],
-    settings: SliceInput,
+    hashes: Sequence[NDArray[np.bool_]],
 ) -> list[dict[str, Any]]:
-    others = [item for item in training_items if is_image(item["image"])]
+    others = _pictures(training_items)
     own = [difference_hash(slab[0, 0].numpy()) for slab in slabs]
-    theirs = [difference_hash(_slab(item, settings)[0, 0].numpy()) for item in others]
     return [
         {
             "number": pair.first,
@@ -218,5 +272,5 @@ def _duplicates(
             "share_of_bits": round(pair.distance, 4),
             "same_label": pictures[pair.first]["label"] == others[pair.second]["label"],
         }
-        for pair in near_pairs(own, theirs)
+        for pair in near_pairs(own, hashes)
     ]

@@ -80,6 +80,30 @@ class Scattering(nn.Module):
         return (real.square() + imaginary.square() + 1e-8).sqrt()
 
 
+class Standardise(nn.BatchNorm2d):
+    """Mean 0 and deviation 1 of each channel, of `(B, C)` as of `(B, C, H, W)`, with the statistics of training.
+
+    Once trained, it is written out as arithmetic: ONNX has batch norm only where the export knows the channels.
+
+    Args:
+        channels: Channels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=False)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Standardised values, of the same shape."""
+        mean, variance = self.running_mean, self.running_var
+        if self.training or mean is None or variance is None:
+            return super().forward(values)
+        shape = (1, -1) + (1,) * (values.ndim - 2)
+        return (values - mean.reshape(shape)) * (variance + self.eps).rsqrt().reshape(shape)
+
+    def _check_input_dim(self, values: torch.Tensor) -> None:
+        """Any number of dimensions."""
+
+
 class ScatteringClassifier(nn.Module):
     """Classifies by a small perceptron over what a scattering transform measures.
 
@@ -97,11 +121,11 @@ class ScatteringClassifier(nn.Module):
         super().__init__()
         self.front = Scattering()
         self.maps = in_channels * self.front.channels
-        measures = self.maps * (FIELDS**2 + 2)
+        self.measures = self.maps * (FIELDS**2 + 2)
         self.register_buffer("thirds", _fields(), persistent=False)
-        self.standardise_maps = nn.BatchNorm2d(self.maps, affine=False)
-        self.standardise = nn.BatchNorm1d(measures, affine=False)
-        self.hidden = nn.Sequential(nn.Dropout(INPUT_DROPOUT), nn.Linear(measures, width), nn.ReLU())
+        self.standardise_maps = Standardise(self.maps)
+        self.standardise = Standardise(self.measures)
+        self.hidden = nn.Sequential(nn.Dropout(INPUT_DROPOUT), nn.Linear(self.measures, width), nn.ReLU())
         self.head = nn.Linear(width, out_channels)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

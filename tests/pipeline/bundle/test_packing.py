@@ -74,8 +74,9 @@ def test_the_shipped_bundles_are_listed():
 
 
 @pytest.mark.slow
-def test_the_shipped_bundle_keeps_all_rules():
-    result = CliRunner().invoke(ctvol, ["bundle", "verify", BUNDLE.name])
+@pytest.mark.parametrize("name", [BUNDLE.name, "ct_slice_classification"])
+def test_the_shipped_bundles_keep_all_rules(name):
+    result = CliRunner().invoke(ctvol, ["bundle", "verify", name])
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert len(lines) == 7

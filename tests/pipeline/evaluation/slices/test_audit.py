@@ -77,6 +77,7 @@ def test_a_model_of_the_lungs_passes(lists, tmp_path):
     leak = content["auroc"]["file_through_model"]
     assert leak["low"] <= 0.5 <= leak["high"]  # but not through the model
     assert auroc["lungs_blanked"] < 0.9
+    assert auroc["windows_changed"] > 0.8
 
 
 def test_a_model_of_letters_is_found_out(lists, tmp_path):
@@ -84,6 +85,25 @@ def test_a_model_of_letters_is_found_out(lists, tmp_path):
     assert auroc["model"] == auroc["nothing_blanked"] == 1
     _, blanked = audited(lists, tmp_path, letter_reader)
     assert blanked["outside_blanked"] < 0.9
+
+
+def test_a_model_of_the_window_is_found_out(lists, tmp_path):
+    def tissue_reader(images):  # how white muscle is shown: the figure's window, not the lung
+        gray = images[:, 0, SIDE // 2, 2:6].mean(dim=1)
+        return torch.stack([torch.zeros_like(gray), 20 * (gray - 0.5)], dim=1)
+
+    items = []
+    for item in lists["validation"]:
+        with Image.open(item["image"]) as picture:
+            gray = np.asarray(picture, dtype=float) * (1 if item["label"] else 0.9)
+        Image.fromarray(gray.astype(np.uint8)).save(path := tmp_path / f"{item['case']}.png")
+        items.append({**item, "image": str(path)})
+    found = {}
+    for tones in ("shown", "anchored"):
+        _, found[tones] = audited({"validation": items, "training": []}, tmp_path, tissue_reader, tones=tones)
+    assert found["shown"]["model"] > 0.95
+    assert found["shown"]["windows_changed"] < 0.8
+    assert found["anchored"]["model"] < 0.8
 
 
 def test_a_picture_that_training_has_too_is_found_and_left_out(lists, tmp_path):

@@ -7,7 +7,7 @@ import torch
 
 from pipeline.inference.gradcam import class_activation
 from pipeline.networks.classifiers import classifier, last_features
-from pipeline.networks.classifiers.scattering import FIELDS, GRID, SCALES, TONES, Scattering
+from pipeline.networks.classifiers.scattering import FIELDS, GRID, SCALES, TONES, Scattering, Standardise
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +61,12 @@ def test_grad_cam_sees_where_a_texture_is():
     seen = class_activation(network, rough, last_features(network, 1), 1)[0]
     assert seen[24:56, 24:56].min() > 0.5
     assert seen[80:, 80:].max() < 0.01
+
+
+@pytest.mark.parametrize("shape", [(8, 4), (8, 4, 5, 6)])
+def test_standardised_as_batch_norm_does(shape):
+    values = 3 + 2 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    own = Standardise(4)
+    stock = (torch.nn.BatchNorm1d if len(shape) == 2 else torch.nn.BatchNorm2d)(4, affine=False)
+    torch.testing.assert_close(own(values), stock(values))
+    torch.testing.assert_close(own.eval()(values), stock.eval()(values))
