@@ -93,7 +93,6 @@ def audit_pictures(
         )
     groups = [str(item.get("group", item["case"])) for item in pictures]
     slabs = [_slab(item, slice_input) for item in pictures]
-
     auroc = _auroc_of(labels, groups, samples, seed)
 
     def score(prepared: Sequence[torch.Tensor]) -> Array:
