@@ -80,7 +80,8 @@ def test_the_exported_network_gives_the_same(warm_python, whole_bundle, tmp_path
 def test_training_and_inference_share_their_settings(bundle):
     paths = [bundle / "configs" / f"{name}.yaml" for name in ("train", "inference")]
     keys = [set(shared_keys(path)) for path in paths]
-    assert keys[0] ^ keys[1] <= {"activation", "min_component_ml", "placement", "progress"}  # of whole cases
+    of_whole_cases = {"activation", "flips", "min_component_ml", "min_weight", "placement", "progress"}
+    assert keys[0] ^ keys[1] <= of_whole_cases
     assert {"classes", "merge", "spacing_mm", "windows", "scaling", "patch_size", "region"} <= keys[0] & keys[1]
     train, inference = (yaml.safe_load(path.read_text()) for path in paths)
     for key in [*(keys[0] & keys[1]), "network_def"]:
@@ -91,7 +92,9 @@ def test_evaluation_restores_as_inference_does(bundle):
     evaluate, inference = (
         yaml.safe_load((bundle / "configs" / f"{name}.yaml").read_text()) for name in ("evaluate", "inference")
     )
-    assert evaluate["validate"]["postprocessing"] == inference["postprocessing"]
+    restoring = dict(inference["postprocessing"])
+    assert restoring.pop("probabilities") == "@keep_probabilities"  # an output of inference alone
+    assert evaluate["validate"]["postprocessing"] == restoring
     for key in {"activation", "min_component_ml"} & set(evaluate):
         assert evaluate[key] == inference[key]
 

@@ -35,6 +35,7 @@ def test_the_plain_command(asked):
         "dataset_dir": "scan.nii.gz",
         "output_dir": "out",
         "mode": "fast",
+        "tta": False,
         "series_uid": None,
         "pattern": None,
         "allow": [],
