@@ -18,15 +18,18 @@ class MovingAverageSchedule:
 
     After each validation the averages take in the new loss and accuracy. One that is no better than its best counts;
     one that is begins to count anew. When the loss has counted to its patience the learning rate is divided and both
-    counts start again; when the accuracy has too, the run stops. A validation whose loss is not a number counts as one
-    without gain, and the averages stay as they are. The averages join the validator's metrics as `NAME_average`, so
-    that TensorBoard shows them: attach this before the handlers that show metrics, and call :meth:`set_trainer`.
+    counts start again; when the accuracy has too, the run stops (unless `stop` is false). A validation whose loss is
+    not a number counts as one without gain, and the averages stay as they are. The averages join the validator's
+    metrics as `NAME_average`, so that TensorBoard shows them: attach this before the handlers that show metrics, and
+    call :meth:`set_trainer`.
 
     Args:
         schedule: Whose learning rates are divided; its shape stays.
         patience: Validations without gain.
         new: Share of the new value in the averages.
         factor: What the learning rate is multiplied with.
+        stop: Whether the run stops. Without it, and with `new: 1`, this is the plain rule of a rate that falls when
+            the loss no longer does.
         loss: The validator's metric that should fall.
         accuracy: The validator's metric that should rise.
     """
@@ -38,6 +41,7 @@ class MovingAverageSchedule:
         patience: int = 5,
         new: float = 0.2,
         factor: float = 0.1,
+        stop: bool = True,
         loss: str = "val_loss",
         accuracy: str = "val_accuracy",
     ) -> None:
@@ -45,6 +49,7 @@ class MovingAverageSchedule:
         self.patience = patience
         self.new = new
         self.factor = factor
+        self.stop = stop
         # The accuracy counts with the other sign: for both, lower is better.
         self.signs = {loss: 1.0, accuracy: -1.0}
         self.loss, self.accuracy = loss, accuracy
@@ -71,7 +76,7 @@ class MovingAverageSchedule:
                 metrics[f"{name}_average"] = self.averages[name]
         if self.counts[self.loss] < self.patience:
             return
-        if self.counts[self.accuracy] >= self.patience:
+        if self.stop and self.counts[self.accuracy] >= self.patience:
             logger.info("%d validations without gain in loss and in accuracy: the run stops", self.patience)
             if self._trainer is not None:
                 self._trainer.terminate()

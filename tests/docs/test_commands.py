@@ -55,6 +55,10 @@ def places(tmp_path_factory):
         "RUN_SLICES": str(folder / "run_slices"),
         "RUN_SLICES/best.pt": str(folder / "run_slices" / "best.pt"),
         "OUT_SLICES": str(folder / "out_slices"),
+        "COVIDX": str(write_radiographs(folder / "covidx")),
+        "RUN_CXR": str(folder / "run_cxr"),
+        "RUN_CXR/best.pt": str(folder / "run_cxr" / "best.pt"),
+        "OUT_CXR": str(folder / "out_cxr"),
         "ARRAYS": str(write_arrays(folder / "arrays")),
         "RUN_RECIPE": str(folder / "run_recipe"),
         "RUN_RECIPE/best.pt": str(folder / "run_recipe" / "best.pt"),
@@ -107,12 +111,29 @@ def write_slices(folder: Path) -> Path:
     return folder
 
 
+def write_radiographs(folder: Path) -> Path:
+    """Pictures of noise in the layout of COVIDx."""
+    import numpy as np
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    for split in ("train", "test"):
+        (folder / split).mkdir(parents=True)
+        lines = []
+        for number in range(6):
+            name = f"{number}.png"
+            Image.fromarray(generator.integers(0, 255, (64, 64), dtype=np.uint8)).save(folder / split / name)
+            lines.append(f"{split}{number} {name} {('normal', 'pneumonia', 'COVID-19')[number % 3]} drawn")
+        (folder / f"{split}.txt").write_text("\n".join(lines))
+    return folder
+
+
 def ready_to_run(command: str, places: dict[str, str]) -> list[str]:
     words = [places.get(word, word) for word in shlex.split(command)]
     if "medseg_2d" in command:
         words += SMALL_RECIPE.split() + ([] if "inference" in command else ["--max_epochs", "1"])
     elif any("train.yaml" in word for word in words):
-        words += (SMALL_SLICES if "SLICES" in command else SMALL).split()
+        words += (SMALL_SLICES if "ct_slice_classification" in command else SMALL).split()
     executable = Path(sys.executable)
     return [str(executable) if words[0] == "python" else str(executable.parent / words[0]), *words[1:]]
 

@@ -31,6 +31,7 @@ def slice_augmentation(
     shear: float = 0.05,
     translation: float = 0.05,
     intensity: float = 1.0,
+    intensity_shift: float = 0.0,
     holes: int = 0,
     affine_prob: float = 0.7,
 ) -> list[Step]:
@@ -44,6 +45,7 @@ def slice_augmentation(
         shear: Largest shear either way.
         translation: Largest shift, as a share of the sides.
         intensity: Strength of what happens to brightness, contrast, sharpness and noise; 0 leaves it out.
+        intensity_shift: Largest change of brightness alone, as a share of the range from black to white.
         holes: Squares of an eighth of the side that are set to 0 (cutout, DeVries and Taylor 2017).
         affine_prob: Share of the slices that are rotated, sheared and shifted.
     """
@@ -64,6 +66,8 @@ def slice_augmentation(
         )  # fmt: skip
     if intensity:
         steps += _intensity(intensity)
+    if intensity_shift:
+        steps.append(RandShiftIntensityd("image", offsets=intensity_shift, prob=1.0))
     if holes:
         steps.append(
             RandCoarseDropoutd("image", holes=holes, spatial_size=(rows // 8, columns // 8), fill_value=0, prob=0.5)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pipeline.datasets.case_names import case_names
-from pipeline.datasets.slices.entries import SliceEntry, read_slice_entries
+from pipeline.datasets.slices.entries import SliceEntry
+from pipeline.datasets.slices.layouts import read_slice_entries
 from transforms.classes import check_classes
 from transforms.errors import CTError, DataListError
 
@@ -37,7 +38,8 @@ def load_slice_datalist(
     split is wanted. Where no item is of `validation`, a share of the training groups is set apart.
 
     Args:
-        dataset_dir: A CSV, or a folder with `dataset.csv`, `dataset.json` or the layout of COVID-CT.
+        dataset_dir: A CSV, or a folder with `dataset.csv`, `dataset.json` or the layout of COVID-CT or
+            COVIDx.
         split: `training`, `validation` or `test`.
         classes: Class name to value; labels are names or values.
         validation_fraction: Share of the training groups that is set apart.

@@ -21,7 +21,7 @@ def slice_metrics() -> dict[str, Metric]:
     They take probabilities `(B, K)` under `pred` and classes `(B,)` under `label` of its output.
     """
     return {
-        "val_accuracy": Accuracy(output_transform=_chosen),
+        "val_accuracy": Accuracy(output_transform=_pair),
         "val_auroc": _epoch_metric(_auroc),
         "val_loss": _epoch_metric(_loss),
     }
@@ -34,11 +34,6 @@ def _epoch_metric(function: Callable[[torch.Tensor, torch.Tensor], float]) -> Ep
 def _pair(output: Any) -> tuple[torch.Tensor, torch.Tensor]:
     labels = torch.as_tensor(output["label"]).reshape(-1)
     return output["pred"].as_subclass(torch.Tensor), labels
-
-
-def _chosen(output: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    probabilities, labels = _pair(output)
-    return probabilities.argmax(dim=1), labels
 
 
 def _auroc(probabilities: torch.Tensor, labels: torch.Tensor) -> float:

@@ -1,4 +1,4 @@
-"""Classifiers of 2D slices by name: MONAI's and torchvision's, ready for any number of channels and classes."""
+"""Classifiers of 2D slices by name: MONAI's, torchvision's and ours, for any number of channels and classes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 from monai.networks.nets import DenseNet121, DenseNet169, EfficientNetBN, ResNet, SEResNet50, resnet18, resnet50
 from torch import nn
 
+from pipeline.networks.classifiers.covid_net import CovidNet
 from pipeline.networks.classifiers.fpn import FPNClassifier
 from pipeline.networks.classifiers.scattering import ScatteringClassifier
 from transforms.errors import MissingExtraError, NotFoundError, SettingError
@@ -95,6 +96,10 @@ def _scattering(in_channels: int, out_channels: int, pretrained: bool) -> nn.Mod
     return ScatteringClassifier(in_channels, out_channels)
 
 
+def _covid_net(in_channels: int, out_channels: int, pretrained: bool) -> nn.Module:
+    return CovidNet(in_channels, out_channels)
+
+
 def _vgg(in_channels: int, out_channels: int, pretrained: bool) -> nn.Module:
     if find_spec("torchvision") is None:
         raise MissingExtraError(
@@ -120,6 +125,7 @@ CLASSIFIERS: dict[str, tuple[Maker, bool]] = {
     "resnet50_fpn": (partial(_fpn, resnet50), False),
     "seresnet50": (_seresnet, True),
     **{f"efficientnet-b{size}": (partial(_efficientnet, f"efficientnet-b{size}"), True) for size in range(5)},
+    "covid_net": (_covid_net, False),
     "scattering": (_scattering, False),
     "vgg19_bn": (_vgg, True),
 }

@@ -7,6 +7,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+import yaml
+from PIL import Image
+
+from pipeline.phantom import PhantomSpec, make_phantom
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +41,72 @@ def hu_slices(tmp_path_factory):
             entries[split].append({"image": f"{name}.nii.gz", "label": label, "slice": index, "patient": name})
     (folder / "dataset.json").write_text(json.dumps(entries))
     return folder
+
+
+CXR = {"normal": (), "pneumonia": ("consolidation",), "COVID-19": ("ground_glass",)}
+"""Classes of radiographs, and what the phantoms behind them have."""
+
+
+def projected(phantom, exposure):
+    """A radiograph `(rows, columns)` of a chest CT: what its rays lose from back to front, dense parts white."""
+    attenuation = np.clip(phantom.hu / 1000.0 + 1, 0, None).sum(axis=1)
+    film = np.flipud(attenuation.T)  # head up
+    return np.clip(film / np.percentile(film, 99) * exposure, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def covidx(tmp_path_factory):
+    """Radiographs of phantom CTs in the layout of COVIDx: 8 normal, 4 of pneumonia, 2 of COVID-19, and 3 to test."""
+    folder = tmp_path_factory.mktemp("covidx")
+    counts = {"train": dict(zip(CXR, (8, 4, 2), strict=True)), "test": dict.fromkeys(CXR, 1)}
+    for split, of_class in counts.items():
+        (folder / split).mkdir()
+        lines = []
+        for name, count in of_class.items():
+            spec = PhantomSpec(
+                seed=3 if split == "test" else 2, spacing_mm=(5.0, 5.0, 5.0), lesions=CXR[name], severity=0.9
+            )
+            phantom = make_phantom(spec)
+            for number in range(count):
+                file, mode = f"{name} ({number}).png", ("L", "RGB")[number % 2]
+                Image.fromarray(projected(phantom, 200 + 10 * number)).convert(mode).save(folder / split / file)
+                # Each source numbers its patients by itself.
+                lines.append(f"{number} {file} {name} {split}-{name}")
+        (folder / f"{split}_COVIDx.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_covid_net_on_radiographs(run_bundle, slice_bundle, covidx, table, tmp_path):
+    run, small = tmp_path / "run", {"image_size": [64, 64], "device": "$torch.device('cpu')"}
+    last = recipe_run(run_bundle, slice_bundle, "recipes/covid_net_cxr", covidx, run, **small)
+    (group,) = last["optimizer"]["param_groups"]
+    assert (group["lr"], group["betas"]) == (pytest.approx(2e-5), (0.9, 0.999))
+    assert saved(run / "best.pt")["head.weight"].shape == (3, 256)
+    keys = {"dataset_dir": covidx, "ckpt_dir": run, "output_dir": tmp_path / "test", "split": "test", **small}
+    result = run_bundle(slice_bundle, "train evaluate recipes/covid_net_cxr", {**keys, "bootstrap_samples": 10})
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads((tmp_path / "test" / "metrics.json").read_text())
+    assert np.shape(metrics["confusion_matrix"]["rows_are_truth"]) == (3, 3)
+    keys = {"dataset_dir": covidx / "test", "output_dir": tmp_path / "out", "weights": run / "best.pt", **small}
+    result = run_bundle(slice_bundle, "inference recipes/covid_net_cxr", {**keys, "gradcam": 1})
+    assert result.returncode == 0, result.stderr
+    rows = table(tmp_path / "out" / "predictions.csv")
+    assert len(rows) == 3
+    assert {"p_normal", "p_pneumonia", "p_COVID-19"} <= set(rows[0])
+    assert len(list((tmp_path / "out").glob("*/gradcam/*.png"))) == 3
+
+
+def test_covid_net_takes_any_named_network(run_bundle, slice_bundle, covidx, tmp_path):
+    keys = {"architecture": "resnet18", "image_size": [64, 64]}
+    recipe_run(run_bundle, slice_bundle, "recipes/covid_net_cxr", covidx, tmp_path, **keys)
+    assert saved(tmp_path / "best.pt")["fc.weight"].shape == (3, 512)
+
+
+@pytest.mark.parametrize("name", ["corona_net", "covid_ct_vgg19", "covid_net_cxr"])
+def test_recipes_leave_the_grays_as_they_are(slice_bundle, name):
+    """Ranks of grays, the bundle's default, would undo the means and deviations that recipes name."""
+    recipe = yaml.safe_load((slice_bundle / "configs" / "recipes" / f"{name}.yaml").read_text())
+    assert recipe["tones"] == "shown"
 
 
 def test_corona_net(run_bundle, slice_bundle, hu_slices, tmp_path):

@@ -10,11 +10,11 @@ from torch import nn
 from pipeline.training import LearningRateSchedule, MovingAverageSchedule, TrainingBudget
 
 
-def follow(losses, accuracies, patience=3, state=None):
+def follow(losses, accuracies, patience=3, state=None, **settings):
     """The learning rate after each epoch of a training with these validations, and the schedule."""
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     rates = LearningRateSchedule(optimizer, TrainingBudget(len(losses)), "constant", warmup=0.0)
-    schedule = MovingAverageSchedule(rates, patience=patience)
+    schedule = MovingAverageSchedule(rates, patience=patience, **settings)
     if state is not None:
         schedule.load_state_dict(state)
     curve = iter(zip(losses, accuracies, strict=True))
@@ -95,3 +95,10 @@ def test_a_resumed_run_goes_on_as_one_that_was_not_stopped():
     second, _, resumed, _ = follow(losses[5:], accuracies[5:], state=middle.state_dict())
     assert first + second == pytest.approx(whole)
     assert resumed.state_dict() == end.state_dict()
+
+
+def test_without_averages_and_stop_it_is_the_plain_rule_of_a_plateau():
+    losses = [1.0, 0.9, 0.9, 0.95, 0.92, 0.8, 0.8, 0.8, 0.8]
+    seen, *_ = follow(losses, [0.5] * 9, new=1.0, factor=0.7, stop=False)
+    # The least is reached at the second and at the sixth validation; three without gain follow each.
+    assert seen == pytest.approx([1, 1, 1, 1, 0.7, 0.7, 0.7, 0.7, 0.49])

@@ -6,12 +6,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from monai.transforms import Compose
 from monai.utils import set_determinism
 from PIL import Image
 
 from transforms import LoadSliced, SliceInput, ToProbabilitiesd, slice_inference_chain, slice_training_chain
 from transforms.errors import DataListError, IntensityError, SettingError
-from transforms.slices import read_stack
+from transforms.slices import read_stack, slice_augmentation
 
 PLAIN = {"image_size": [48, 64], "region": "all", "blank_outside": False}
 
@@ -136,6 +137,17 @@ def test_training_inputs_vary_and_repeat_with_the_seed(tmp_path, chest):
     assert torch.equal(images[0].as_tensor(), images[1].as_tensor())
     assert not torch.equal(images[0].as_tensor(), images[2].as_tensor())
     set_determinism(None)
+
+
+def test_a_shift_of_intensity_moves_all_grays_alike():
+    steps = slice_augmentation((20, 20), flip=False, affine_prob=0, intensity=0, intensity_shift=0.1)
+    image = torch.linspace(0.2, 0.8, 400).reshape(1, 20, 20)
+    chain = Compose(steps).set_random_state(seed=1)
+    moved = [chain({"image": image})["image"] - image for _ in range(5)]
+    assert all(float(change.max() - change.min()) < 1e-6 for change in moved)
+    sizes = [abs(float(change.mean())) for change in moved]
+    assert len({round(size, 5) for size in sizes}) == 5
+    assert max(sizes) <= 0.1
 
 
 def test_probabilities_of_one_and_of_several_logits():

@@ -125,6 +125,67 @@ def test_without_validation_whole_patients_of_each_class_are_set_apart(tmp_path)
     assert validation == load_slice_datalist(tmp_path, "validation", CLASSES)
 
 
+@pytest.fixture
+def covidx(tmp_path):
+    """Radiographs in the layout of COVIDx: two sources, each with a patient 1."""
+    lists = {
+        "train": [
+            "1 a.png normal rsna",
+            "2 b (1).png pneumonia rsna",
+            "3 c.png COVID-19 cohen",
+            "3 d.png COVID-19 cohen",
+        ],
+        "test": ["1 e.png COVID-19 cohen"],
+    }
+    for split, lines in lists.items():
+        (tmp_path / f"{split}_COVIDx2.txt").write_text("\n".join(lines) + "\n\n")
+        for file in [line.split(" ", 1)[1].rsplit(" ", 2)[0] for line in lines]:
+            picture(tmp_path / split / file)
+    return tmp_path
+
+
+CXR = {"normal": 0, "pneumonia": 1, "COVID-19": 2}
+
+
+def test_covidx(covidx):
+    items = load_slice_datalist(covidx, "training", CXR, validation_fraction=0)
+    assert [(item["label"], item["group"]) for item in items] == [
+        (0, "rsna 1"), (1, "rsna 2"), (2, "cohen 3"), (2, "cohen 3"),
+    ]  # fmt: skip
+    assert items[1]["image"] == str(covidx / "train" / "b (1).png")
+    assert [item["group"] for item in load_slice_datalist(covidx, "test", CXR)] == ["cohen 1"]
+
+
+def test_covidx_with_folders_in_data_and_without_sources(covidx):
+    (covidx / "data").mkdir()
+    for split in ("train", "test"):
+        (covidx / split).rename(covidx / "data" / split)
+    (covidx / "test_COVIDx2.txt").write_text("9 e.png COVID-19\n")
+    (item,) = load_slice_datalist(covidx, "test", CXR)
+    assert (item["image"], item["group"]) == (str(covidx / "data" / "test" / "e.png"), "9")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("3 e.png COVID-19 cohen", r"test_COVIDx2.txt line 1 \(test\) and train_COVIDx2.txt line 3 \(training\)"),
+        ("4 e.png covid cohen", "test_COVIDx2.txt line 1: covid"),
+        ("4 missing.png COVID-19 cohen", "test_COVIDx2.txt line 1: .*missing.png"),
+        ("e.png", "a line is malformed"),
+    ],
+)
+def test_wrong_lines_of_covidx_are_refused(covidx, line, message):
+    (covidx / "test_COVIDx2.txt").write_text(line)
+    with pytest.raises(DataListError, match=message):
+        load_slice_datalist(covidx, "training", CXR)
+
+
+def test_lists_of_two_versions_of_covidx_are_refused(covidx):
+    (covidx / "train_COVIDx3.txt").write_text("1 a.png normal rsna\n")
+    with pytest.raises(DataListError, match="a split has several lists"):
+        load_slice_datalist(covidx, "training", CXR)
+
+
 def test_a_json_list_with_slices_of_a_volume(tmp_path):
     nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), dtype=np.int16), np.eye(4)), tmp_path / "v.nii.gz")
     entries = [{"image": "v.nii.gz", "label": "COVID", "slice": index} for index in (0, 2)]

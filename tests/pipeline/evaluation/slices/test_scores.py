@@ -138,3 +138,14 @@ def test_metrics_of_validation():
     assert metrics["val_accuracy"] == pytest.approx(3 / 5)
     assert metrics["val_auroc"] == pytest.approx(5 / 6)
     assert metrics["val_loss"] == pytest.approx(-np.mean(np.log([0.9, 0.4, 0.8, 0.7, 0.4])), rel=1e-5)
+
+
+def test_metrics_of_validation_of_three_classes():
+    probabilities = torch.tensor([[0.8, 0.1, 0.1], [0.2, 0.3, 0.5], [0.1, 0.6, 0.3], [0.3, 0.4, 0.3]])
+    batches = [([0, 2], probabilities[:2]), ([1, 2], probabilities[2:])]
+    engine = Engine(lambda engine, batch: {"label": torch.tensor(batch[0]), "pred": batch[1]})
+    for name, metric in slice_metrics().items():
+        metric.attach(engine, name)
+    metrics = engine.run(batches).metrics
+    assert metrics["val_accuracy"] == pytest.approx(3 / 4)
+    assert metrics["val_loss"] == pytest.approx(-np.mean(np.log([0.8, 0.5, 0.6, 0.3])), rel=1e-5)
