@@ -7,7 +7,8 @@ segmented a small volume before: imports do not count. Printed are the median se
 seconds of all processors (on a busy machine the steadier measure), the peak of the process's memory, and how far the
 label map is that of stock MONAI. `whole_process` is the time of the process with its imports and the small volume.
 `patches` is how many parts went through the network, `network_over_bare` the seconds of that stage over those that the
-network alone takes for as many parts in memory.
+network alone takes for as many parts in memory, of the GPU where it runs there. `gpu_gb` is the most memory of a GPU
+that tensors took up.
 
 With `--slices` the study is first made longer: repeated along its last axis, mirrored every other time.
 """
@@ -37,12 +38,13 @@ def main() -> None:
     if given.contestant:
         print(json.dumps(_one(given)))
         return
-    say(benchmark="whole_ct", device=given.device, threads=given.threads, **machine("torch", "monai", "numpy"))
+    where = {"device": _device_name(given.device), "threads": given.threads}
+    say(benchmark="whole_ct", **where, **machine("torch", "monai", "numpy"))
     with tempfile.TemporaryDirectory(prefix="ctvol-benchmark-") as folder:
         if given.slices:
             given.study = str(_lengthened(given.study, Path(folder) / "long.nii.gz", given.slices))
         small = Path(folder) / "small.nii.gz"
-        _write_small(small)
+        _write_small(small, 64 if given.device == "cpu" else 128)
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in given.contestants}
         for number in range(given.rounds):
             for name in given.contestants:
@@ -66,10 +68,16 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _write_small(path: Path) -> None:
+def _device_name(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
+def _write_small(path: Path, size: int) -> None:
     import nibabel as nib
 
-    hu = np.random.default_rng(0).integers(-1000, 300, (64, 64, 64), dtype=np.int16)
+    hu = np.random.default_rng(0).integers(-1000, 300, (size,) * 3, dtype=np.int16)
     image = nib.Nifti1Image(hu, np.diag([2.0, 2.0, 2.0, 1.0]))
     image.header.set_xyzt_units("mm")
     nib.save(image, path)
@@ -113,14 +121,18 @@ def _one(given: argparse.Namespace) -> dict[str, Any]:
     segment = CONTESTANTS[given.contestant](given.device)
     segment(Path(given.small), output / "small")
     counts = counted_parts() if given.contestant == "ctvol fast" else []
+    if given.device != "cpu":
+        torch.cuda.reset_peak_memory_stats(given.device)
     begun = time.process_time()
     stages = segment(Path(given.study), output / "study")
     processor = time.process_time() - begun
     peak = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
     (labels,) = (path for path in (output / "study").rglob("*.nii.gz") if "labels" in path.name)
     found = {"stages": stages, "processor": processor, "peak_gb": int(peak) * 1024 / 1e9, "labels": str(labels)}
+    if given.device != "cpu":
+        found["gpu_gb"] = torch.cuda.max_memory_allocated(given.device) / 1e9
     if counts:
-        found["bare"] = bare_seconds(counts[-1])
+        found["bare"] = bare_seconds(counts[-1], given.device)
         found["patches"] = counts[-1]
     return found
 
@@ -140,6 +152,8 @@ def _report(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
     written = stages.get("restore and write")
     if written is not None:
         fields["restore_and_write_share"] = round(written / total, 3)
+    if "gpu_gb" in own[0]:
+        fields["gpu_gb"] = round(max(run["gpu_gb"] for run in own), 2)
     if "bare" in own[0]:
         fields["patches"] = own[0]["patches"]
         fields["network_over_bare"] = round(_median([run["stages"]["network"] / run["bare"] for run in own]), 2)

@@ -14,6 +14,8 @@ STOCK = "stock MONAI"
 CLASSES = 4
 SPACING_MM = (1.5, 1.5, 1.5)
 PATCH = (96, 96, 96)
+BATCH = 4
+"""As inference.yaml has it."""
 
 Segment = Callable[[Path, Path], dict[str, float]]  # study and output folder to seconds by stage
 
@@ -152,20 +154,29 @@ def counted_parts() -> list[int]:
     return counts
 
 
-def bare_seconds(count: int) -> float:
-    """How long the default network takes for patches that lie ready, computed as in fast mode."""
+def bare_seconds(count: int, device: str) -> float:
+    """How long the default network takes for patches that lie ready on a device, computed as in fast mode."""
     import torch
     from monai.networks.nets import UNet
 
     from pipeline.inference import resolve
     from pipeline.inference.compiling import CompiledNetworks
-    from pipeline.inference.running import in_threads
+    from pipeline.inference.running import in_batches, in_threads
 
-    network = UNet(3, 1, CLASSES, (16, 32, 64, 128, 256), (2,) * 4, num_res_units=2, norm="instance").eval()
-    device = torch.device("cpu")
-    _, run = CompiledNetworks()("auto", network, device, resolve("auto", device), (1, *PATCH))
-    parts = [torch.rand((1, *PATCH))] * count
-    begun = time.perf_counter()
-    for _ in in_threads(run, parts, torch.get_num_threads()):
-        pass
-    return time.perf_counter() - begun
+    there = torch.empty(0, device=device).device
+    network = UNet(3, 1, CLASSES, (16, 32, 64, 128, 256), (2,) * 4, num_res_units=2, norm="instance").eval().to(there)
+    backend, run = CompiledNetworks()("auto", network, there, resolve("auto", there), (1, *PATCH))
+
+    def seconds(parts: list[torch.Tensor]) -> float:
+        begun = time.perf_counter()
+        threads = torch.get_num_threads()
+        logits = in_threads(run, parts, threads) if backend.concurrent else in_batches(run, parts, BATCH, there)
+        for _ in logits:
+            pass
+        if there.type == "cuda":
+            torch.cuda.synchronize(there)
+        return time.perf_counter() - begun
+
+    part = torch.rand((1, *PATCH), device=there)
+    seconds([part] * BATCH)
+    return seconds([part] * count)

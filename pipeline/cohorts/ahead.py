@@ -26,13 +26,20 @@ class Ahead(Iterable[Item]):
         items: How many there are at a time: being read, in the step, waiting, and in the hands of who iterates. 1: one
             after the other, in the caller's thread.
         stop: Called when the iteration ends before its end, to make both threads return soon: they are waited for.
+        prepare: Called once in the step's thread, while the first item is read; not where there is but one at a time.
 
     Raises:
         SettingError: When there is no room for an item.
     """
 
     def __init__(
-        self, loader: Any, step: Callable[[Item], Item], *, items: int, stop: Callable[[], None] = lambda: None
+        self,
+        loader: Any,
+        step: Callable[[Item], Item],
+        *,
+        items: int,
+        stop: Callable[[], None] = lambda: None,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         if items < 1:
             raise SettingError("nothing fits into the memory", where="volumes_in_memory", found=items, expected=">= 1")
@@ -40,6 +47,7 @@ class Ahead(Iterable[Item]):
         self.step = step
         self.items = items
         self.stop = stop
+        self.prepare = prepare
         self._iterator: Generator[Item] | None = None
 
     def __iter__(self) -> Iterator[Item]:
@@ -63,6 +71,8 @@ class Ahead(Iterable[Item]):
         waiting: deque[Future[Item]] = deque()
         with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "network") as network:
             try:
+                if self.prepare is not None:
+                    network.submit(self.prepare)
                 while True:
                     while len(waiting) < self.items:
                         read = cast("Future[Item]", reading.submit(next, source, _END))

@@ -24,6 +24,7 @@ from pipeline.cohorts.workers.feed import CaseFeed, outcome_of
 from pipeline.cohorts.workers.plan import Workers
 from pipeline.export import read_provenance
 from pipeline.export.files import is_disk_full
+from pipeline.inference import VolumeInferer
 from transforms.errors import CTError, NotFoundError
 
 COLLECTED_BYTES = 2**24
@@ -78,7 +79,9 @@ class CaseEvaluator(SupervisedEvaluator):
         super().__init__(torch.device(device), val_data_loader, network, decollate=False, event_names=events, **args)
         self.logger.setLevel(logging.CRITICAL)  # what ends a run is told once, by who ran it
         self.loader: Any = val_data_loader
-        self.ahead = Ahead(self.loader, self._through_network, items=volumes_in_memory, stop=self._stop)
+        self.ahead = Ahead(
+            self.loader, self._through_network, items=volumes_in_memory, stop=self._stop, prepare=self._prepare
+        )
         self.data_loader = self.ahead
         self.add_event_handler(Events.STARTED, self._forget)
 
@@ -174,6 +177,12 @@ class CaseEvaluator(SupervisedEvaluator):
     def _forget(self, engine: Engine) -> None:
         self.failures.clear()
         self._disk_full = None
+
+    def _prepare(self) -> None:
+        """Makes a GPU ready for the first case; what is wrong with network or GPU will be said with that."""
+        if isinstance(self.inferer, VolumeInferer):
+            with self.mode(self.network):
+                self.inferer.warm_up(self.network)
 
     def _through_network(self, batchdata: Mapping[str, Any]) -> dict[str, Any]:
         case = dict(batchdata)

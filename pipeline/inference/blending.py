@@ -81,7 +81,7 @@ class Blend:
         planes = self._result[:, self._begin : plane]
         self._fill_outside(planes[:, done:])
         weights = self._weights[: planes.shape[1]][:done]
-        if weights.any():
+        if _may_be(weights > 0):
             self._write(planes[:, :done], self._sums[:, : weights.shape[0]], weights)
         else:
             self._fill_outside(planes[:, :done])
@@ -93,7 +93,7 @@ class Blend:
     def _write(self, planes: torch.Tensor, sums: torch.Tensor, weights: torch.Tensor) -> None:
         planes.copy_(sums / weights.clamp(min=torch.finfo(weights.dtype).tiny))
         empty = weights == 0
-        if bool(empty.any()):
+        if _may_be(empty):
             planes.masked_fill_(empty, -OUTSIDE)
             if self.has_background:
                 planes[0].masked_fill_(empty, OUTSIDE)
@@ -116,6 +116,11 @@ def leave_alone(logits: torch.Tensor, box: Place, *, has_background: bool) -> No
             logits.narrow(axis, side.stop, logits.shape[axis] - side.stop),
         ):
             _fill(part, has_background)
+
+
+def _may_be(mask: torch.Tensor) -> bool:
+    """Whether a mask is set anywhere; on a GPU it may be: looking would wait for all that is being computed."""
+    return mask.device.type == "cuda" or bool(mask.any())
 
 
 def _fill(planes: torch.Tensor, has_background: bool) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import torch
 from monai.data.utils import compute_importance_map
 from monai.utils import BlendMode
+from torch import nn
 from torch.nn import functional
 
 from pipeline.inference.backends import BackendName
 from pipeline.inference.blending import Blend, leave_alone
+from pipeline.inference.ferrying import Upload
 from pipeline.inference.placement import Place, Placement, check_placement, places_in, searched_box
 from pipeline.inference.precision import Precision
 from pipeline.inference.volume import Progress, Runner, VolumeInferer
@@ -85,7 +87,11 @@ class PatchInferer(VolumeInferer):
         self.placement = check_placement(placement)
         self.activation = activation
 
-    def _logits(self, volume: torch.Tensor, run: Runner) -> torch.Tensor:
+    def _part_shape(self, network: nn.Module) -> tuple[int, ...] | None:
+        kernels = [weight for weight in network.parameters() if weight.ndim == 5]
+        return (kernels[0].shape[1], *self.patches.patch_size) if kernels else None
+
+    def _logits(self, volume: torch.Tensor, run: Runner, gather: torch.device) -> torch.Tensor:
         places = places_in(volume, self.patches, self.within, self.placement)
         voxels, shape = volume.as_subclass(torch.Tensor), volume.shape[1:]
         padding = [max(0, size - extent) for size, extent in zip(self.patches.patch_size, shape, strict=True)]
@@ -93,24 +99,26 @@ class PatchInferer(VolumeInferer):
             flat = [side for pad in reversed(padding) for side in (pad // 2, pad - pad // 2)]
             voxels = functional.pad(voxels, flat, value=self.padding_value)
         inside = tuple(slice(pad // 2, pad // 2 + extent) for pad, extent in zip(padding, shape, strict=True))
-        logits = self._blend(voxels, places, run)[(slice(None), *inside)]
+        logits = self._blend(Upload(voxels, gather), voxels.shape[1:], places, run, gather)[(slice(None), *inside)]
         box = searched_box(volume, self.within)
         if box is not None:
             # Patches reach beyond what is searched; what they say there depends on which patches there are.
             leave_alone(logits, box, has_background=self.activation == "softmax")
         return logits
 
-    def _blend(self, volume: torch.Tensor, places: Sequence[Place], run: Runner) -> torch.Tensor:
+    def _blend(
+        self, volume: Upload, shape: Sequence[int], places: Sequence[Place], run: Runner, gather: torch.device
+    ) -> torch.Tensor:
         """Logits of a volume that is at least as large as a patch."""
         blend = Blend(
-            volume.shape[1:],
-            self._importance().to(volume.device),
+            shape,
+            self._importance().to(gather),
             dtype=torch.float16 if self.half else torch.float32,
             has_background=self.activation == "softmax",
         )
-        parts = (volume[(slice(None), *place)] for place in places)
+        parts = (volume.until(place[0].stop)[(slice(None), *place)] for place in places)
         for place, logits in zip(places, run(parts, len(places)), strict=True):
-            blend.add(place, logits.to(volume.device))
+            blend.add(place, logits.to(gather))
         return blend.result()
 
     def _importance(self) -> torch.Tensor:

@@ -13,12 +13,17 @@ import torch
 
 from pipeline.inference.allocation import keep_memory
 from pipeline.inference.backends import Compiled
+from pipeline.inference.ferrying import Download, brought
 
 logger = logging.getLogger(__name__)
 
 
 def in_batches(
-    run: Compiled, parts: Iterable[torch.Tensor], batch_size: int, device: torch.device
+    run: Compiled,
+    parts: Iterable[torch.Tensor],
+    batch_size: int,
+    device: torch.device,
+    gather: torch.device | None = None,
 ) -> Iterator[torch.Tensor]:
     """Logits of parts, several at a time; where memory of the device runs out, half as many.
 
@@ -27,6 +32,8 @@ def in_batches(
         parts: Each `(C, ...)`, all of one shape.
         batch_size: Parts at a time, at most.
         device: Where the network runs.
+        gather: Where the logits are wanted, by default there too; elsewhere they arrive while the next batch is
+            computed.
 
     Yields:
         `(K, ...)` of each part, in their order.
@@ -34,12 +41,30 @@ def in_batches(
     Raises:
         torch.OutOfMemoryError: When one part alone is too much.
     """
+    gather = device if gather is None else gather
+    before: Download | None = None
+    for logits in _computed(run, parts, batch_size, device):
+        now = Download(logits, gather)
+        if gather == device:
+            yield from now.wait()
+            continue
+        if before is not None:
+            yield from before.wait()
+        before = now
+    if before is not None:
+        yield from before.wait()
+
+
+def _computed(
+    run: Compiled, parts: Iterable[torch.Tensor], batch_size: int, device: torch.device
+) -> Iterator[torch.Tensor]:
+    """Logits `(N, K, ...)` of batches, on the device."""
     waiting = iter(parts)
     batch = list(islice(waiting, batch_size))
     while batch:
         try:
             with torch.inference_mode():
-                logits = run(torch.stack(batch[:batch_size]).to(device))
+                logits = run(brought(torch.stack(batch[:batch_size]), device))
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise
@@ -47,7 +72,7 @@ def in_batches(
             _free(device)
             logger.warning("out of memory on %s: %d patches at a time from now on", device, batch_size)
             continue
-        yield from logits
+        yield logits
         batch = batch[batch_size:] or list(islice(waiting, batch_size))
 
 

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from pipeline.inference.backends import BackendName
+from pipeline.inference.ferrying import brought
 from pipeline.inference.precision import Precision
 from pipeline.inference.volume import Progress, Runner, VolumeInferer
 from transforms.errors import SettingError
@@ -70,19 +71,19 @@ class SlabInferer(VolumeInferer):
             raise SettingError("slices cannot be padded to such a multiple", where="multiple_of", found=multiple_of)
         self.multiple_of = multiple_of
 
-    def _logits(self, volume: torch.Tensor, run: Runner) -> torch.Tensor:
+    def _logits(self, volume: torch.Tensor, run: Runner, gather: torch.device) -> torch.Tensor:
         width, height, depth = volume.shape[1:]
         if depth == 0:
             raise SettingError("a volume without slices cannot be segmented", found=tuple(volume.shape))
         left, right = self._padding(width, self.patch_size[0])
         below, above = self._padding(height, self.patch_size[1])
         inside = (slice(None), slice(left, left + width), slice(below, below + height))
-        slabs = axial_slabs(volume.as_subclass(torch.Tensor), self.slices)
+        slabs = axial_slabs(brought(volume.as_subclass(torch.Tensor), gather), self.slices)
         pads = (below, above, left, right)
         parts = (functional.pad(slab.flatten(0, 1), pads, value=self.padding_value) for slab in slabs)
-        kept = (logits[inside].to(volume.device, torch.float32) for logits in run(parts, depth))
+        kept = (logits[inside].to(gather, torch.float32) for logits in run(parts, depth))
         first = next(kept)
-        total = torch.empty((depth, *first.shape), device=volume.device)
+        total = torch.empty((depth, *first.shape), device=gather)
         total[0] = first
         for at, logits in enumerate(kept, start=1):
             total[at] = logits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from monai.data.meta_tensor import MetaTensor
 from monai.inferers import Inferer
+from torch import nn
 
 from pipeline.inference.backends import BackendName, check_backend
 from pipeline.inference.compiling import CompiledNetworks
@@ -92,31 +94,50 @@ class VolumeInferer(Inferer):
         logits = volumes[0][None] if len(volumes) == 1 else torch.stack(volumes)
         return MetaTensor(logits, meta=inputs.meta) if isinstance(inputs, MetaTensor) else logits
 
+    def warm_up(self, network: nn.Module) -> None:
+        """Makes the network ready on a GPU: libraries are loaded, kernels chosen and a graph captured.
+
+        All that takes longer than a case does there, and can be done while the first one is still being read. Where
+        the network does not run on a GPU, or the size of parts follows from the case, nothing is done.
+
+        Args:
+            network: What the volumes will go through.
+        """
+        device = _numbered(self.device or next(network.parameters()).device)
+        shape = self._part_shape(network)
+        if device.type == "cuda" and shape is not None:
+            parts = torch.zeros(shape, device=device).expand(self.batch_size, *shape)
+            with torch.no_grad():
+                deque(self._views_through(network, device, device, iter(parts), 0), maxlen=0)
+
+    def _part_shape(self, network: nn.Module) -> tuple[int, ...] | None:
+        """Of a part `(C, ...)`, where it is the same for all volumes."""
+        return None
+
     @abstractmethod
-    def _logits(self, volume: torch.Tensor, run: Runner) -> torch.Tensor:
-        """Logits `(K, X, Y, Z)` of one volume `(C, X, Y, Z)`, which may be a `MetaTensor`."""
+    def _logits(self, volume: torch.Tensor, run: Runner, gather: torch.device) -> torch.Tensor:
+        """Logits `(K, X, Y, Z)` on a device of one volume `(C, X, Y, Z)`, which may be a `MetaTensor`, elsewhere."""
 
     def _one(self, volume: torch.Tensor, network: Network) -> torch.Tensor:
-        device = volume.device if self.device is None else self.device
-        run = partial(self._run, network, device, volume.shape[0])
+        device = _numbered(volume.device if self.device is None else self.device)
         if device != volume.device:
             try:
-                return self._logits(volume.to(device), run)
+                return _finished(self._logits(volume, partial(self._run, network, device, device), device))
             except torch.OutOfMemoryError:
                 logger.warning("out of memory on %s: the logits are gathered on %s instead", device, volume.device)
-                if device.type == "cuda":
-                    torch.cuda.empty_cache()
-        return self._logits(volume, run)
+            if device.type == "cuda":  # here, where the error no longer holds what was computed
+                torch.cuda.empty_cache()
+        return _finished(self._logits(volume, partial(self._run, network, device, volume.device), volume.device))
 
     def _run(
-        self, network: Network, device: torch.device, channels: int, parts: Iterable[torch.Tensor], total: int
+        self, network: Network, device: torch.device, gather: torch.device, parts: Iterable[torch.Tensor], total: int
     ) -> Iterator[torch.Tensor]:
         """Parts through the network, in all views; tells how far it is."""
-        views = self._views_through(network, device, channels, mirrored(parts, self.views), total * len(self.views))
+        views = self._views_through(network, device, gather, mirrored(parts, self.views), total * len(self.views))
         yield from averaged(views, self.views)
 
     def _views_through(
-        self, network: Network, device: torch.device, channels: int, parts: Iterator[torch.Tensor], total: int
+        self, network: Network, device: torch.device, gather: torch.device, parts: Iterator[torch.Tensor], total: int
     ) -> Iterator[torch.Tensor]:
         waiting = iter(parts)
         first = next(waiting, None)
@@ -129,11 +150,23 @@ class VolumeInferer(Inferer):
         if backend.concurrent:
             logits = in_threads(run, chain, torch.get_num_threads())
         else:
-            logits = in_batches(run, chain, self.batch_size, device)
+            logits = in_batches(run, chain, self.batch_size, device, gather)
         for done, part in enumerate(logits, start=1):
-            if self.progress is not None:
+            if self.progress is not None and total:
                 self.progress(done, total)
             yield part
+
+
+def _numbered(device: torch.device) -> torch.device:
+    """A device as tensors name it: `cuda` is `cuda:0` there, or whichever is current."""
+    return torch.empty(0, device=device).device if device.type == "cuda" and device.index is None else device
+
+
+def _finished(logits: torch.Tensor) -> torch.Tensor:
+    """Logits, once they are there: what follows needs them, and what it takes shall not count as theirs."""
+    if logits.device.type == "cuda":
+        torch.cuda.current_stream(logits.device).synchronize()
+    return logits
 
 
 def _chained(first: torch.Tensor, rest: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:

@@ -23,6 +23,9 @@ Shares = Callable[[torch.Tensor], torch.Tensor]
 SLAB_VOXELS = 2**22
 """Native voxels that are restored at a time: all that is ever held in floating point, times the classes."""
 
+SLAB_VOXELS_CUDA = 2**24
+"""The same on a GPU, which is idle between two slabs."""
+
 EDGE = 0.5 + 1e-3
 """How far outside the centres of the outermost network voxels, in network voxels, a native voxel still belongs."""
 
@@ -88,7 +91,7 @@ def _restore(
     box = _covered(source, target)
     if all(start < stop for start, stop in box):
         inner = tuple(slice(start, stop) for start, stop in box[1:])
-        for first, last in _slabs(box, target):
+        for first, last in _slabs(box, SLAB_VOXELS_CUDA if values.is_cuda else SLAB_VOXELS):
             slab = target.cropped((first, box[1][0], box[2][0]), (last, box[1][1], box[2][1]))
             grid, shares = _around(values, source, slab, shares_of)
             label_map[(slice(first, last), *inner)] = classify(shares, grid, slab, has_background=has_background).cpu()
@@ -156,9 +159,9 @@ def _covered(source: Grid, target: Grid) -> list[tuple[int, int]]:
     return ranges
 
 
-def _slabs(box: Sequence[tuple[int, int]], target: Grid) -> Iterator[tuple[int, int]]:
+def _slabs(box: Sequence[tuple[int, int]], voxels: int) -> Iterator[tuple[int, int]]:
     slice_voxels = (box[1][1] - box[1][0]) * (box[2][1] - box[2][0])
-    thickness = max(1, SLAB_VOXELS // slice_voxels)
+    thickness = max(1, voxels // slice_voxels)
     for first in range(box[0][0], box[0][1], thickness):
         yield first, min(first + thickness, box[0][1])
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from torch import nn
 
+from pipeline.inference.backends.captured import Captured
 from pipeline.inference.backends.module import AsItIs
 from pipeline.inference.backends.openvino import OpenVINO
 from pipeline.inference.backends.protocol import Backend, Target
@@ -18,14 +19,10 @@ from transforms.errors import SettingError
 logger = logging.getLogger(__name__)
 
 BackendName = Literal["auto", "module", "torch", "openvino", "tensorrt"]
-"""`module`: the network as it is. `torch`: rewritten for processors. `auto`: `torch` where it can, else `module`."""
+"""`module`: the network as it is. `torch`: rewritten. `auto`: `torch` where it can, else `module`."""
 
-_BACKENDS: dict[str, Backend] = {
-    "module": AsItIs(),
-    "torch": Rewritten(),
-    "openvino": OpenVINO(),
-    "tensorrt": TensorRT(),
-}
+_BACKENDS: dict[str, Backend] = {"module": AsItIs(), "openvino": OpenVINO(), "tensorrt": TensorRT()}
+_REWRITTEN: dict[str, Backend] = {"cpu": Rewritten(), "cuda": Captured()}
 
 
 def check_backend(name: BackendName) -> BackendName:
@@ -49,14 +46,15 @@ def choose(name: BackendName, network: Any, target: Target) -> Backend:
         network: What is to be computed; only modules can be compiled.
         target: What for.
     """
-    if name != "auto":
-        why_not = _why_not(_BACKENDS[name], network, target)
-        if why_not is None:
-            return _BACKENDS[name]
-        if name != "module":
-            _say(name, why_not)
-    usable = name == "auto" or name not in ("torch", "module")
-    return _BACKENDS["torch" if usable and _why_not(_BACKENDS["torch"], network, target) is None else "module"]
+    backends = {**_BACKENDS, "torch": _REWRITTEN.get(target.device.type, _REWRITTEN["cpu"])}
+    for one in () if name == "module" else dict.fromkeys((name, "torch")):
+        if one != "auto":
+            why_not = _why_not(backends[one], network, target)
+            if why_not is None:
+                return backends[one]
+            if one == name:
+                _say(one, why_not)
+    return backends["module"]
 
 
 def _why_not(backend: Backend, network: Any, target: Target) -> str | None:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from pipeline.inference.backends.protocol import Compiled, Target
+from pipeline.inference.precision import as_precise_as
 
 
 class AsItIs:
@@ -19,11 +20,12 @@ class AsItIs:
 
     def compile(self, network: Compiled, target: Target) -> Compiled:
         """The network itself; in half precision under autocast, its parameters stay float32."""
-        if target.dtype == torch.float32:
+        if target.dtype == torch.float32 and target.device.type == "cpu":
             return network
 
         def run(parts: torch.Tensor) -> torch.Tensor:
-            with torch.autocast(target.device.type, dtype=target.dtype):
+            half = target.dtype != torch.float32
+            with as_precise_as(target.dtype), torch.autocast(target.device.type, target.dtype, enabled=half):
                 logits: torch.Tensor = network(parts)
             return logits
 

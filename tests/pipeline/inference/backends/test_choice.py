@@ -30,13 +30,16 @@ def network(seed=0):
         ("auto", network(), CPU, "Rewritten"),
         ("torch", network(), CPU, "Rewritten"),
         ("module", network(), CPU, "AsItIs"),
-        ("auto", network(), GPU, "AsItIs"),
+        ("auto", network(), GPU, "Captured"),
+        ("torch", network(), GPU, "Captured"),
+        ("module", network(), GPU, "AsItIs"),
+        ("auto", network().train(), GPU, "AsItIs"),
         ("auto", network().train(), CPU, "AsItIs"),
         ("auto", lambda patch: patch, CPU, "AsItIs"),
         ("tensorrt", network(), CPU, "Rewritten"),
         ("tensorrt", network().train(), CPU, "AsItIs"),
         ("tensorrt", lambda patch: patch, GPU, "AsItIs"),
-        ("openvino", network(), GPU, "AsItIs"),
+        ("openvino", network(), GPU, "Captured"),
     ],
 )
 def test_what_cannot_be_used_falls_back(name, given, target, taken):
