@@ -10,7 +10,8 @@ label map is that of stock MONAI. `whole_process` is the time of the process wit
 network alone takes for as many parts in memory, of the GPU where it runs there. `gpu_gb` is the most memory of a GPU
 that tensors took up.
 
-With `--slices` the study is first made longer: repeated along its last axis, mirrored every other time.
+With `--slices` the study is first made longer: repeated along its last axis, mirrored every other time, as an
+uncompressed file.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def main() -> None:
     say(benchmark="whole_ct", **where, **machine("torch", "monai", "numpy"))
     with tempfile.TemporaryDirectory(prefix="ctvol-benchmark-") as folder:
         if given.slices:
-            given.study = str(_lengthened(given.study, Path(folder) / "long.nii.gz", given.slices))
+            given.study = str(_lengthened(given.study, Path(folder) / "long.nii", given.slices))
         small = Path(folder) / "small.nii.gz"
         _write_small(small, 64 if given.device == "cpu" else 128)
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in given.contestants}
