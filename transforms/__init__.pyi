@@ -1,10 +1,12 @@
 from .anatomy import body_mask as body_mask
 from .anatomy import lung_masks as lung_masks
+from .augmentation import DeferredPatch as DeferredPatch
 from .augmentation import PatchPlacement as PatchPlacement
 from .augmentation import RandAffineElastic as RandAffineElastic
 from .augmentation import RandAffineElasticBatchd as RandAffineElasticBatchd
 from .augmentation import RandAffineElasticd as RandAffineElasticd
 from .augmentation import RandCutMarginsd as RandCutMarginsd
+from .augmentation import RandDeferredPatchd as RandDeferredPatchd
 from .chains import evaluation_chain as evaluation_chain
 from .chains import inference_chain as inference_chain
 from .chains import restoring_chain as restoring_chain

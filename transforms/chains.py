@@ -14,15 +14,16 @@ from monai.transforms import (
     ClassesToIndicesd,
     Compose,
     MapLabelValued,
-    RandAdjustContrastd,
     RandFlipd,
-    RandGaussianNoised,
-    RandGaussianSmoothd,
-    RandScaleIntensityd,
-    RandShiftIntensityd,
 )
 
-from transforms.augmentation import DeformationRanges, RandAffineElasticd, RandCutMarginsd
+from transforms.augmentation import (
+    DeformationRanges,
+    IntensityRanges,
+    RandAffineElasticd,
+    RandCutMarginsd,
+    RandDeferredPatchd,
+)
 from transforms.augmentation.sampling import Mode
 from transforms.classes import check_classes
 from transforms.components import RemoveSmallComponentsd
@@ -128,6 +129,7 @@ def training_chain(
     intensity: bool = True,
     cut_margins: float = 0.0,
     stack: Stack = None,
+    deferred: bool = False,
 ) -> Compose:
     """From paths to one random training patch; everything before the patch can be cached.
 
@@ -147,6 +149,8 @@ def training_chain(
         cut_margins: Share of patches that see a volume cut again at random, up to its labels: where volumes were
             cropped around what is looked for (:class:`transforms.RandCutMarginsd`).
         stack: See :func:`inference_chain`.
+        deferred: Whether a patch is drawn here and sampled on the device where it is trained on
+            (:class:`transforms.DeferredPatch`).
     """
     settings = NetworkInput.of(network_input)
     slab = slices is not None
@@ -156,6 +160,26 @@ def training_chain(
     ranges = None if deformation is None else DeformationRanges.of({**deformation, "in_plane": slab})
     keys = ["image", "label", *([FIELD_KEY] if settings.field_of_view else [])]
     modes: list[Mode] = ["linear", "nearest", "linear"]
+    patch: dict[str, Any] = {
+        "mode": modes[: len(keys)],
+        "ranges": ranges,
+        "prob": deformation_prob,
+        "foreground": foreground,
+        "padding_value": padding_value,
+    }
+    flips = [axis for axis in flip_axes if axis < 2 or not slab]
+    changes = IntensityRanges() if intensity else None
+    steps: list[Step] = (
+        [RandDeferredPatchd(keys, size, flip_axes=flips, intensity=changes, slab=slab, **patch)]
+        if deferred
+        else [
+            RandAffineElasticd(keys, size, **patch),
+            *([ToSlabd("image", "label")] if slab else []),
+            *(RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in flips),
+            *([] if changes is None else changes.transforms("image")),
+            *settings.join_steps(),
+        ]
+    )
     return Compose(
         [
             *_load_pair(classes, merge, allow, stack),
@@ -163,19 +187,7 @@ def training_chain(
             *([RandCutMarginsd(["image", "label"], "label", prob=cut_margins)] if cut_margins else []),
             ClassesToIndicesd("label", num_classes=len(classes), max_samples_per_class=INDICES_PER_CLASS),
             *settings.field_steps(),
-            RandAffineElasticd(
-                keys,
-                size,
-                mode=modes[: len(keys)],
-                ranges=ranges,
-                prob=deformation_prob,
-                foreground=foreground,
-                padding_value=padding_value,
-            ),
-            *([ToSlabd("image", "label")] if slab else []),
-            *(RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in flip_axes if axis < 2 or not slab),
-            *(_intensity() if intensity else []),
-            *settings.join_steps(),
+            *steps,
         ]
     )
 
@@ -225,14 +237,4 @@ def _load_pair(classes: Mapping[str, int], merge: Merge, allow: Sequence[str], s
         *load,
         CheckSameGridd(["image", "label"]),
         *([] if merge is None else [MapLabelValued("label", list(target), list(target.values()), dtype="uint8")]),
-    ]
-
-
-def _intensity() -> list[Step]:
-    return [
-        RandScaleIntensityd("image", factors=0.15, prob=0.3),
-        RandShiftIntensityd("image", offsets=0.05, prob=0.3),
-        RandAdjustContrastd("image", gamma=(0.8, 1.25), prob=0.2),
-        RandGaussianSmoothd("image", sigma_x=(0.3, 1.0), sigma_y=(0.3, 1.0), sigma_z=(0.3, 1.0), prob=0.15),
-        RandGaussianNoised("image", std=0.03, prob=0.3),
     ]

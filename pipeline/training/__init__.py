@@ -4,6 +4,7 @@ from pipeline.training.balanced import BalancedSampler, slice_sampler
 from pipeline.training.budget import TrainingBudget
 from pipeline.training.cached_cases import CachedCases
 from pipeline.training.checkpoints import Checkpoints
+from pipeline.training.deferred import augments_on_device, collate_samples, prepare_samples
 from pipeline.training.early_stop import ResumableEarlyStop
 from pipeline.training.forward import AutocastInferer
 from pipeline.training.mapped_items import MappedItems
@@ -32,9 +33,12 @@ __all__ = [
     "SampleSampler",
     "SoftTargets",
     "TrainingBudget",
+    "augments_on_device",
     "classification_loss",
+    "collate_samples",
     "join",
     "leave",
     "own_share",
+    "prepare_samples",
     "slice_sampler",
 ]

@@ -72,8 +72,9 @@ class Moments:
 
 
 @pytest.mark.slow
-def test_a_training_killed_at_several_moments_ends_bit_identical(train, data_set, tmp_path):
-    keys = {"max_epochs": EPOCHS, "num_workers": 2, "val_interval": 2}
+@pytest.mark.parametrize("augment_on", ["cpu", "device"])
+def test_a_training_killed_at_several_moments_ends_bit_identical(train, data_set, tmp_path, augment_on):
+    keys = {"max_epochs": EPOCHS, "num_workers": 2, "val_interval": 2, "augment_on": augment_on}
     result = train(data_set, tmp_path / "whole", **keys)
     assert result.returncode == 0, result.stderr
     run = tmp_path / "killed"

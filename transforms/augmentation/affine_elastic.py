@@ -123,13 +123,22 @@ class RandAffineElastic(Randomizable, InvertibleTransform):
         Raises:
             SettingError: When nothing was drawn before.
         """
-        if self.warp is None:
-            raise SettingError("no patch was drawn", where="randomize", remedy="Call with randomize=True first")
-        patches = self.warp.apply([volume.as_tensor() for volume in volumes], modes, outside)
+        warp = self.drawn()
+        patches = warp.apply([volume.as_tensor() for volume in volumes], modes, outside)
         return [
-            self._placed(patch, volume, {"mode": mode, "outside": value}, self.warp)
+            self._placed(patch, volume, {"mode": mode, "outside": value}, warp)
             for patch, volume, mode, value in zip(patches, volumes, modes, outside, strict=True)
         ]
+
+    def drawn(self) -> Warp:
+        """What was drawn last.
+
+        Raises:
+            SettingError: When nothing was.
+        """
+        if self.warp is None:
+            raise SettingError("no patch was drawn", where="randomize", remedy="Call with randomize=True first")
+        return self.warp
 
     def _placed(self, patch: torch.Tensor, volume: MetaTensor, extra: dict[str, Any], warp: Warp) -> MetaTensor:
         if not get_track_meta():

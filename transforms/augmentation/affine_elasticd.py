@@ -14,6 +14,7 @@ from transforms.augmentation.affine_elastic import RandAffineElastic, as_volume,
 from transforms.augmentation.deformation import DeformationRanges
 from transforms.augmentation.placement import PatchPlacement
 from transforms.augmentation.sampling import Mode
+from transforms.augmentation.warp import Warp
 from transforms.errors import GeometryError
 
 
@@ -73,6 +74,17 @@ class RandAffineElasticd(Randomizable, MapTransform, InvertibleTransform):
         """Draws the place and the deformation of a patch."""
         indices = data.get(self.indices_key) if self.indices_key else None
         self.patch.randomize(as_volume(data[self.first_key(dict(data))]), indices)
+
+    def drawn(self, data: Mapping[Hashable, Any]) -> Warp:
+        """Draws the place and the deformation of a patch, and hands them out instead of applying them.
+
+        Raises:
+            GeometryError: See :meth:`__call__`.
+        """
+        volumes = {key: as_volume(data[key]) for key in self.keys}
+        _check_shapes(list(volumes), [tuple(volume.shape[1:]) for volume in volumes.values()])
+        self.randomize(data)
+        return self.patch.drawn()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Returns the dictionary with the patch in the place of each volume.

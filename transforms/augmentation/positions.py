@@ -89,9 +89,13 @@ class Positions:
             block = rows[start : start + planes]
             yield slice(start, start + len(block)), block @ last.T
 
-    def dense(self) -> torch.Tensor:
-        """All positions, `(3, X, Y, Z)` float32."""
-        return torch.cat([block for _, block in self.blocks(np.zeros(3))]).permute(1, 0, 2, 3)
+    def dense(self, device: torch.device | str | None = None) -> torch.Tensor:
+        """All positions, `(3, X, Y, Z)` float32, evaluated on a device."""
+        nodes = torch.from_numpy(self.nodes).float().to(device, non_blocking=True)
+        first, second, last = (basis.to(device, non_blocking=True) for basis in self.bases)
+        rows = torch.einsum("cijk,xi->cxjk", nodes, first)
+        planes = torch.einsum("cxjk,yj->cxyk", rows, second)
+        return torch.einsum("cxyk,zk->cxyz", planes, last)
 
 
 def _line(size: int, edge_mm: float) -> tuple[NDArray[np.float64], torch.Tensor]:

@@ -31,7 +31,7 @@ def sample_patches(
     """
     if volumes[0].device.type == "cpu":
         return gather(volumes, positions, [mode == "nearest" for mode in modes], outside)
-    grid = positions.dense().to(volumes[0].device)[None]
+    grid = positions.dense(volumes[0].device)[None]
     return [
         grid_sample(volume[None], grid, mode=mode, outside=value)[0]
         for volume, mode, value in zip(volumes, modes, outside, strict=True)
@@ -50,7 +50,7 @@ def grid_sample(volumes: torch.Tensor, positions: torch.Tensor, *, mode: Mode, o
     Returns:
         `(B, C, I, J, K)`, dtypes as in :func:`sample_patches`.
     """
-    size = torch.tensor(volumes.shape[2:], device=volumes.device).reshape(3, 1, 1, 1)
+    size = torch.tensor(volumes.shape[2:]).to(volumes.device, non_blocking=True).reshape(3, 1, 1, 1)
     # Its convention: -1 and 1 are the outer edges of the first and last voxel, last index first.
     grid = ((positions * 2 + 1) / size - 1).flip(1).permute(0, 2, 3, 4, 1)
     values = volumes.float()

@@ -48,6 +48,15 @@ class Warp:
         """Where the voxels of the patch are sampled."""
         return Positions.of(self.deformation, self.patch_size, self.spacing_mm, self.centre)
 
+    def needed(self, shape: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First and last but one voxel along each axis of the box of a volume that the patch shows; never empty."""
+        if self.is_crop:
+            low, high = self.start, self.start + np.asarray(self.patch_size)
+        else:
+            low, high = np.floor(self.positions.low - 1), np.floor(self.positions.high + 1) + 2
+        start = low.astype(np.int64).clip(0, np.asarray(shape) - 1)
+        return start, np.maximum(high.astype(np.int64).clip(0, shape), start + 1)
+
     def apply(
         self, volumes: Sequence[torch.Tensor], modes: Sequence[Mode], outside: Sequence[float]
     ) -> list[torch.Tensor]:
