@@ -74,6 +74,9 @@ def chart(
     for one in series:
         _draw(draw, place, one)
     named = [one for one in series if one.name]
+    if named:
+        top = _TOP + height - 8 - 18 * len(named)
+        draw.rectangle((_LEFT + width - 158, top, _LEFT + width - 4, _TOP + height - 3), fill=_PAPER, outline=_GRID)
     for number, one in enumerate(named):
         y = _TOP + height - 14 - 18 * (len(named) - 1 - number)
         draw.rectangle((_LEFT + width - 150, y - 5, _LEFT + width - 140, y + 5), fill=one.colour)

@@ -55,6 +55,8 @@ def places(tmp_path_factory):
         "RUN_SLICES": str(folder / "run_slices"),
         "RUN_SLICES/best.pt": str(folder / "run_slices" / "best.pt"),
         "OUT_SLICES": str(folder / "out_slices"),
+        "LABELLED": str(write_labels(folder, healthy, study)),
+        **{name: str(folder / name.lower()) for name in ("RUN_WEAK", "PSEUDO_MASKS", "RUN_PSEUDO")},
         "COVIDX": str(write_radiographs(folder / "covidx")),
         "RUN_CXR": str(folder / "run_cxr"),
         "RUN_CXR/best.pt": str(folder / "run_cxr" / "best.pt"),
@@ -109,6 +111,15 @@ def write_slices(folder: Path) -> Path:
         rows.append(f"{number}.png,{number % 2},{('train', 'val', 'test')[number // 4]}")
     (folder / "dataset.csv").write_text("\n".join(rows))
     return folder
+
+
+def write_labels(folder: Path, healthy: Path, ill: Path) -> Path:
+    """A list that says of each of three volumes whether it is ill."""
+    again = folder / "again.nii.gz"
+    again.write_bytes(healthy.read_bytes())
+    rows = [f"{healthy},NonCOVID,train", f"{ill},COVID,train", f"{again},NonCOVID,val"]
+    (folder / "labels.csv").write_text("\n".join(["path,label,split", *rows]))
+    return folder / "labels.csv"
 
 
 def write_radiographs(folder: Path) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from monai.data.meta_tensor import MetaTensor
 from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
+from numpy.typing import NDArray
 
 from transforms.errors import DataListError
 from transforms.file_kinds import is_image
@@ -59,6 +60,17 @@ class SliceStack:
         reach = check_slices(slices) // 2
         places = np.clip(np.arange(position - reach, position + reach + 1), 0, len(self) - 1)
         return torch.from_numpy(np.ascontiguousarray(self.hu[places], dtype=np.float32))[None]
+
+    def on_volume(self, masks: NDArray[Any]) -> NDArray[Any]:
+        """Brings `(N, H, W)` of the slices, in the order of the stack, back to `(X, Y, Z)` of the volume.
+
+        Raises:
+            DataListError: When the stack is a picture.
+        """
+        if self.volume is None:
+            raise DataListError("a picture has no volume", where=self.path, remedy="Give the CT that it comes from")
+        back = ornt_transform(axcodes2ornt("LPS"), io_orientation(np.asarray(self.volume.affine)))
+        return np.asarray(apply_orientation(masks.transpose(2, 1, 0), back))
 
 
 def read_stack(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 from urllib.error import URLError
 
@@ -106,7 +107,14 @@ def _vgg(in_channels: int, out_channels: int, pretrained: bool) -> nn.Module:
             "torchvision is not installed", where="architecture", found="vgg19_bn",
             remedy="Run `pip install torchvision`, or choose another network",
         )  # fmt: skip
-    from torchvision.models import VGG19_BN_Weights, vgg19_bn
+    try:
+        from torchvision.models import VGG19_BN_Weights, vgg19_bn
+    except (ImportError, RuntimeError, OSError) as error:
+        raise MissingExtraError(
+            "torchvision cannot be used: it was built for another torch", where="architecture", found=str(error),
+            expected=f"the one that goes with torch {torch.__version__}", remedy="Install both from one index, or "
+            "choose another network",
+        ) from error  # fmt: skip
 
     network: Any = vgg19_bn(weights=VGG19_BN_Weights.IMAGENET1K_V1 if pretrained else None)
     if in_channels != 3:
@@ -137,12 +145,18 @@ def _weights_at_hand(name: str) -> Iterator[None]:
     try:
         yield
     except (URLError, OSError) as error:
-        address = re.search(r"https?://\S+", str(error))
+        address = _address(error)
+        file = Path(torch.hub.get_dir()) / "checkpoints" / (address or "").rpartition("/")[2]
         raise NotFoundError(
             "the published weights cannot be fetched", where=f"pretrained {name}", found=str(error).splitlines()[0],
-            remedy="Fetch the file on a machine with a network and put it, under its own name, into "
-            f"{torch.hub.get_dir()}/checkpoints" + (f" ({address.group()})" if address else ""),
+            remedy=f"Fetch {address or 'the file'} on a machine with a network, and put it at {file}",
         ) from error  # fmt: skip
+
+
+def _address(error: BaseException) -> str | None:
+    """What was to be fetched: errors of the network do not say it, the functions that they went through know."""
+    known = [frame.f_locals.get("url") for frame, _ in walk_tb(error.__traceback__)]
+    return next((url for url in known if isinstance(url, str) and url.startswith("http")), None)
 
 
 def _with_dropout(network: nn.Module, dropout: float) -> nn.Module:

@@ -96,7 +96,15 @@ def test_versions_agree(metadata):
 
 def test_overlays_change_only_keys_that_are_there(configs):
     """MONAI takes an unknown key without a word: a renamed setting would leave an overlay without effect."""
-    own = {"split", "threshold", "bootstrap_samples", "gradcam", "evaluation_data", "evaluation", "choose"}
+    own = {"splits", "mining", "refinement", "pseudo_masks"} | {
+        "split",
+        "threshold",
+        "bootstrap_samples",
+        "gradcam",
+        "evaluation_data",
+        "evaluation",
+        "choose",
+    }
     known = set(configs["train"]) | set(configs["inference"]) | own | {"weights", "process_backend", "finalize"}
     for name, config in configs.items():
         assert not {key for key in config if key.split("#")[0] not in known}, name

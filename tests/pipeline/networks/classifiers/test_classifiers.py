@@ -1,5 +1,6 @@
 """Every named network: its shapes, its size as published, its last features, its dropout, its weights."""
 
+import sys
 from importlib.util import find_spec
 from urllib.error import URLError
 
@@ -94,13 +95,23 @@ def test_weights_that_cannot_be_fetched_are_told_of(monkeypatch):
         raise URLError("no network")
 
     monkeypatch.setattr(module, "load_state_dict_from_url", no_network)
-    with pytest.raises(NotFoundError, match="checkpoints"):
+    with pytest.raises(NotFoundError, match=r"Fetch https://.*densenet121.*pth.*checkpoints/densenet121.*pth"):
         classifier("densenet121", 3, 2, pretrained=True)
 
 
-@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is there")
-def test_without_torchvision_its_network_is_refused():
-    with pytest.raises(MissingExtraError, match="torchvision"):
+def test_without_torchvision_its_network_is_refused(monkeypatch):
+    monkeypatch.setattr("pipeline.networks.classifiers.by_name.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match="pip install torchvision"):
+        classifier("vgg19_bn", 3, 2)
+
+
+def test_a_torchvision_for_another_torch_is_told_of(monkeypatch, tmp_path):
+    """The package index has one that is linked to CUDA: beside a torch for processors its import fails."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text("raise RuntimeError('operator does not exist')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    with pytest.raises(MissingExtraError, match=r"built for another torch .*operator does not exist"):
         classifier("vgg19_bn", 3, 2)
 
 
