@@ -32,11 +32,16 @@ def volume(classify, chest_ct, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pictures(classify, slice_data, tmp_path_factory):
-    """The results of a folder of pictures, one of them broken."""
+    """The results of a folder of pictures, some of them broken, each in its own way."""
     folder, out = tmp_path_factory.mktemp("pictures"), tmp_path_factory.mktemp("out")
     for number, source in enumerate(sorted((slice_data / "CT_COVID").iterdir())[:3]):
         (folder / f"{number}{source.suffix}").write_bytes(source.read_bytes())
     (folder / "broken.png").write_bytes((folder / "0.png").read_bytes()[:200])
+    (folder / "empty.png").touch()
+    with Image.open(folder / "0.png") as picture:
+        gray = np.asarray(picture.convert("L"))
+    Image.fromarray(gray.astype(np.uint16) * 16).save(folder / "deep.png")
+    Image.fromarray(gray).convert("CMYK").save(folder / "print.jpg")
     result = classify(folder, out, gradcam=1)
     return folder, out, result
 
@@ -44,7 +49,7 @@ def pictures(classify, slice_data, tmp_path_factory):
 def test_each_picture_is_a_row_and_a_broken_one_a_row_with_its_error(pictures, table):
     _, out, result = pictures
     assert result.returncode == 1
-    assert "1 of 4 cases failed: broken" in result.stderr
+    assert "4 of 7 cases failed: broken, deep, empty, print" in result.stderr
     rows = {row["case"]: row for row in table(out / "predictions.csv")}
     assert list(next(iter(rows.values()))) == ["case", "slice", "p_NonCOVID", "p_COVID", "predicted", "note"]
     for name in "012":
@@ -52,10 +57,12 @@ def test_each_picture_is_a_row_and_a_broken_one_a_row_with_its_error(pictures, t
         assert row["slice"] == "0"
         assert float(row["p_NonCOVID"]) + float(row["p_COVID"]) == pytest.approx(1, abs=1e-5)
         assert row["predicted"] == ("COVID" if float(row["p_COVID"]) >= SHIPPED_THRESHOLD else "NonCOVID")
-    assert "cut short or corrupt" in rows["broken"]["note"]
-    assert rows["broken"]["predicted"] == ""
+    notes = {"broken": "cut short or corrupt", "empty": "0 bytes", "deep": "more than 8 bits", "print": "CMYK"}
+    for name, words in notes.items():
+        assert words in rows[name]["note"]
+        assert rows[name]["predicted"] == ""
     status = {row["case"]: row["status"] for row in table(out / "cases.csv")}
-    assert status == {"0": "done", "1": "done", "2": "done", "broken": "failed"}
+    assert status == dict.fromkeys("012", "done") | dict.fromkeys(notes, "failed")
 
 
 def test_an_overlay_has_the_size_of_its_picture(pictures):

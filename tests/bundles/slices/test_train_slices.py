@@ -1,6 +1,7 @@
 """Training the classifier through the bundle's own command, and measuring it."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -95,6 +96,24 @@ def test_mistakes_in_the_data_end_with_one_message(train_slices, own_slice_data,
     result = train_slices(own_slice_data, tmp_path / "run", overlay)
     assert result.returncode == 2
     assert "train%0.png" in message(result)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("train%0.png,COVID,p2,test", r"images are listed more than once .*train%0.png in training and in test"),
+        ("test%0.png,COVID,p1,test", r"slices of one patient .*row 2 \(training\) and row 4 \(test\)"),
+        ("test%0.png,covid,p2,test", r"a label is none of the classes .*row 4: covid"),
+        ("gone.png,COVID,p2,test", r"listed images do not exist .*gone.png"),
+    ],
+)
+def test_mistakes_in_a_table_end_with_one_message(train_slices, own_slice_data, message, tmp_path, row, words):
+    rows = ["train%0.png,COVID,p1,train", "val%0.png,COVID,p3,val", row]
+    (own_slice_data / "CT_COVID" / "dataset.csv").write_text("\n".join(["path,label,patient,split", *rows]))
+    result = train_slices(own_slice_data / "CT_COVID", tmp_path / "run")
+    assert result.returncode == 2
+    assert re.search(words, message(result))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_broken_picture_ends_with_its_message(train_slices, own_slice_data, message, tmp_path):
