@@ -17,6 +17,7 @@ uncompressed file.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import statistics
 import subprocess
@@ -121,6 +122,7 @@ def _one(given: argparse.Namespace) -> dict[str, Any]:
     output = Path(given.output)
     segment = CONTESTANTS[given.contestant](given.device)
     segment(Path(given.small), output / "small")
+    gc.collect()  # what that leaves behind does not belong to the study
     counts = counted_parts() if given.contestant == "ctvol fast" else []
     if given.device != "cpu":
         torch.cuda.reset_peak_memory_stats(given.device)

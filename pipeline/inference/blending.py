@@ -86,13 +86,13 @@ class Blend:
         else:
             self._fill_outside(planes[:, :done])
         for ring in (self._sums, self._weights[None]):
-            ring[:, :kept] = ring[:, depth - kept :].clone()
+            _move_to_front(ring, kept)
             ring[:, kept:] = 0
         self._begin = plane
 
     def _write(self, planes: torch.Tensor, sums: torch.Tensor, weights: torch.Tensor) -> None:
-        planes.copy_(sums / weights.clamp(min=torch.finfo(weights.dtype).tiny))
         empty = weights == 0
+        planes.copy_(sums.div_(weights.clamp_(min=torch.finfo(weights.dtype).tiny)))  # neither is needed any more
         if _may_be(empty):
             planes.masked_fill_(empty, -OUTSIDE)
             if self.has_background:
@@ -100,6 +100,14 @@ class Blend:
 
     def _fill_outside(self, planes: torch.Tensor) -> None:
         _fill(planes, self.has_background)
+
+
+def _move_to_front(ring: torch.Tensor, kept: int) -> None:
+    """The last planes of `(C, X, Y, Z)` become the first, in place: as far at a time as they are moved."""
+    away = ring.shape[1] - kept
+    for first in range(0, kept, max(1, away)):
+        part = min(away, kept - first)
+        ring[:, first : first + part] = ring[:, first + away : first + away + part]
 
 
 def leave_alone(logits: torch.Tensor, box: Place, *, has_background: bool) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future
 from itertools import islice
 
 import torch
@@ -14,6 +13,7 @@ import torch
 from pipeline.inference.allocation import keep_memory
 from pipeline.inference.backends import Compiled
 from pipeline.inference.ferrying import Download, brought
+from transforms.threads import one_thread_each, thread_pool
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def in_threads(run: Compiled, parts: Iterable[torch.Tensor], threads: int) -> It
     keep_memory()
     waiting = iter(parts)
     # One thread each, also for what the caller does with the logits meanwhile.
-    with _intra_op_threads(1), ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with one_thread_each(), thread_pool(threads) as pool:
         running: deque[Future[torch.Tensor]] = deque()
         try:
             for part in waiting:
@@ -110,16 +110,6 @@ def in_threads(run: Compiled, parts: Iterable[torch.Tensor], threads: int) -> It
 def _one(run: Compiled, part: torch.Tensor) -> torch.Tensor:
     with torch.inference_mode():
         return run(part[None])[0]
-
-
-@contextmanager
-def _intra_op_threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _free(device: torch.device) -> None:

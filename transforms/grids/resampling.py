@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from transforms.grids.grid import AxisMap, Grid
+from transforms.threads import in_pieces
 
 Mode = Literal["linear", "nearest"]
 
@@ -60,14 +61,17 @@ def resample(
 
 
 def _in_pieces(volume: torch.Tensor, positions: list[torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
-    """Some slices after the other: what is between the axes stays in the processor's cache."""
+    """Some slices at a time, in a thread: what is between the axes stays in the processor's cache."""
     result = volume.new_empty((volume.shape[0], *(len(position) for position in positions)), dtype=dtype)
     step = max(1, PIECE_VOXELS // max(1, volume[:, 0].numel()))
-    for first in range(0, result.shape[1], step):
+
+    def make(first: int) -> None:
         piece = _along_axis(volume, 1, positions[0], "linear", dtype, slice(first, first + step))
         for axis, position in enumerate(positions[1:], start=2):
             piece = _along_axis(piece, axis, position, "linear", dtype)
         result[:, first : first + step] = piece
+
+    in_pieces(make, range(0, result.shape[1], step))
     return result
 
 
@@ -96,8 +100,8 @@ def _along_axis(
     lower = position.floor().clamp_(0, max(size - 2, 0)).long()
     weight = (position - lower).to(dtype)
     weight = weight.reshape([-1 if dim == axis else 1 for dim in range(volume.ndim)])
-    below = volume.index_select(axis, lower).to(dtype)
-    above = volume.index_select(axis, (lower + 1).clamp_(max=size - 1)).to(dtype)
+    below = _select(volume, axis, lower).to(dtype)
+    above = _select(volume, axis, (lower + 1).clamp_(max=size - 1)).to(dtype)
     return torch.lerp(below, above, weight)
 
 
@@ -105,4 +109,10 @@ def _take(volume: torch.Tensor, axis: int, index: torch.Tensor) -> torch.Tensor:
     first, count = int(index[0]), index.numel()
     if torch.equal(index, torch.arange(first, first + count, device=index.device)):
         return volume.narrow(axis, first, count)
-    return volume.index_select(axis, index)
+    return _select(volume, axis, index)
+
+
+def _select(volume: torch.Tensor, axis: int, index: torch.Tensor) -> torch.Tensor:
+    """`index_select`, which first copies all of what does not lie in one piece in memory: it gets what is needed."""
+    first, last = int(index.min()), int(index.max())
+    return volume.narrow(axis, first, last + 1 - first).index_select(axis, index - first)

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from transforms.errors import SettingError
 from transforms.grids.classifying import classify
 from transforms.grids.grid import AxisMap, Grid, placed
+from transforms.threads import in_pieces
 
 Activation = Literal["softmax", "sigmoid"]
 Shares = Callable[[torch.Tensor], torch.Tensor]
 
-SLAB_VOXELS = 2**22
-"""Native voxels that are restored at a time: all that is ever held in floating point, times the classes."""
+SLAB_VOXELS = 2**21
+"""Native voxels that a thread restores at a time: all that is ever held in floating point, times the classes."""
 
 SLAB_VOXELS_CUDA = 2**24
 """The same on a GPU, which is idle between two slabs."""
@@ -91,10 +92,18 @@ def _restore(
     box = _covered(source, target)
     if all(start < stop for start, stop in box):
         inner = tuple(slice(start, stop) for start, stop in box[1:])
-        for first, last in _slabs(box, SLAB_VOXELS_CUDA if values.is_cuda else SLAB_VOXELS):
+
+        def make(planes: tuple[int, int]) -> None:
+            first, last = planes
             slab = target.cropped((first, box[1][0], box[2][0]), (last, box[1][1], box[2][1]))
             grid, shares = _around(values, source, slab, shares_of)
             label_map[(slice(first, last), *inner)] = classify(shares, grid, slab, has_background=has_background).cpu()
+
+        if values.is_cuda:
+            for planes in _slabs(box, SLAB_VOXELS_CUDA):
+                make(planes)
+        else:
+            in_pieces(make, _slabs(box, SLAB_VOXELS))
     return label_map.permute(order)[None]
 
 

@@ -184,3 +184,22 @@ def test_resampling_in_pieces_gives_the_same(dtype, monkeypatch):
     whole = resample(volume, source, target)
     monkeypatch.setattr(resampling, "PIECE_VOXELS", 100)
     torch.testing.assert_close(resample(volume, source, target), whole, rtol=1e-6, atol=1e-3)
+
+
+def test_parts_of_a_volume_are_resampled_without_copies_of_all_of_it(monkeypatch):
+    """Voxels of a crop do not lie in one piece; `index_select` would copy them all for every few slices."""
+    monkeypatch.setattr(resampling, "PIECE_VOXELS", 2**15)
+    whole = torch.randint(-1000, 1000, (1, 400, 80, 80), dtype=torch.int16)
+    part = whole[:, :, 10:70, 5:75]
+    source = Grid(shape=(400, 60, 70), affine=np.eye(4))
+    target = Grid(shape=(200, 40, 35), affine=np.diag([1.9, 1.4, 2.0, 1.0]))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:
+        found = resample(part, source, target)
+    largest = max(
+        shape.numel()
+        for event in profile.events()
+        for shape in map(torch.Size, event.input_shapes[:1])
+        if event.name == "aten::copy_"
+    )
+    assert largest < part.numel() / 4
+    torch.testing.assert_close(found, resample(part.contiguous(), source, target))
