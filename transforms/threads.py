@@ -37,7 +37,7 @@ def in_pieces(work: Callable[[Piece], None], pieces: Iterable[Piece]) -> None:
         try:
             for future in running:
                 future.result()
-        except BaseException:
+        except BaseException:  # boundary: whatever ends it, what was not begun is left; it goes on to the caller
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

@@ -189,6 +189,7 @@ def test_resampling_in_pieces_gives_the_same(dtype, monkeypatch):
 def test_parts_of_a_volume_are_resampled_without_copies_of_all_of_it(monkeypatch):
     """Voxels of a crop do not lie in one piece; `index_select` would copy them all for every few slices."""
     monkeypatch.setattr(resampling, "PIECE_VOXELS", 2**15)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # in this thread, which is looked at
     whole = torch.randint(-1000, 1000, (1, 400, 80, 80), dtype=torch.int16)
     part = whole[:, :, 10:70, 5:75]
     source = Grid(shape=(400, 60, 70), affine=np.eye(4))
