@@ -27,8 +27,8 @@ def covidx_lists(root: Path) -> list[Path]:
 def read_covidx(root: Path, lists: Sequence[Path]) -> list[SliceEntry]:
     """The entries of lists in the layout of COVIDx (Wang et al. 2020): lines of `patient filename label source`.
 
-    The pictures lie in folders named `train`, `val` and `test`, in the same in `data/`, or beside the lists. Sources
-    number their patients each by itself: two patients of two sources are two, whatever they are called.
+    The pictures lie in `train`, `val` and `test`, in folders of these names in `data` or `images`, or all in one
+    of these. Sources number their patients each by itself: two patients of two sources are two, whatever their numbers.
 
     Args:
         root: The data set's folder.
@@ -53,8 +53,7 @@ def _split(listing: Path) -> str:
 
 
 def _entries(root: Path, listing: Path, split: str) -> list[SliceEntry]:
-    word = {"training": "train", "validation": "val", "test": "test"}[split]
-    folder = next((place for place in (root / word, root / "data" / word) if place.is_dir()), root)
+    folders = _folders(root, {"training": "train", "validation": "val", "test": "test"}[split])
     entries = []
     for number, line in enumerate(listing.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         if not line.strip():
@@ -68,7 +67,7 @@ def _entries(root: Path, listing: Path, split: str) -> list[SliceEntry]:
         cells = parts.groupdict()
         entries.append(
             SliceEntry(
-                path=folder / cells["file"],
+                path=_found(cells["file"], folders),
                 label=cells["label"],
                 split=split,
                 patient=f"{cells.get('source', '')} {cells['patient']}".strip(),
@@ -76,3 +75,14 @@ def _entries(root: Path, listing: Path, split: str) -> list[SliceEntry]:
             )
         )
     return entries
+
+
+def _folders(root: Path, word: str) -> list[Path]:
+    """Where pictures of a split may lie, the likeliest place first."""
+    outer = [root, root / "data", root / "images"]
+    return [place for place in [*(one / word for one in outer), *outer] if place.is_dir()]
+
+
+def _found(file: str, folders: Sequence[Path]) -> Path:
+    """The file where it lies; where it should lie when it is missing."""
+    return next((folder / file for folder in folders if (folder / file).is_file()), folders[0] / file)

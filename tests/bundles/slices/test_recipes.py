@@ -109,6 +109,13 @@ def test_recipes_leave_the_grays_as_they_are(slice_bundle, name):
     assert recipe["tones"] == "shown"
 
 
+def test_slabs_of_volumes_train_too(run_bundle, slice_bundle, hu_slices, tmp_path):
+    """2.5D: three neighbours as the channels of one input."""
+    keys = {"architecture": "resnet18", "slices": 3, "image_size": [64, 64], "tones": "shown"}
+    recipe_run(run_bundle, slice_bundle, "", hu_slices, tmp_path, **keys)
+    assert saved(tmp_path / "best.pt")["conv1.weight"].shape[1] == 3
+
+
 def test_corona_net(run_bundle, slice_bundle, hu_slices, tmp_path):
     last = recipe_run(
         run_bundle, slice_bundle, "one_logit recipes/corona_net", hu_slices, tmp_path, image_size=[64, 64]

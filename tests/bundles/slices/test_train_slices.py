@@ -23,7 +23,10 @@ def test_a_training_leaves_weights_a_checkpoint_and_curves(trained_slices):
     run, log = trained_slices
     assert {"best.pt", "last.pt", "last.previous.pt", "tensorboard"} == {path.name for path in run.iterdir()}
     assert all(isinstance(value, torch.Tensor) for value in saved(run / "best.pt").values())
-    assert saved(run / "last.pt")["epoch"] == 6
+    last = saved(run / "last.pt")
+    assert last["epoch"] == 6
+    # What is validated and kept is the moving average of the weights, not the last ones.
+    assert not torch.equal(last["averaged"]["conv1.weight"], last["network"]["conv1.weight"])
     curves = b"".join(path.read_bytes() for path in (run / "tensorboard").glob("events*"))
     for name in (b"train_loss", b"val_accuracy", b"val_auroc", b"val_loss"):
         assert name in curves

@@ -165,6 +165,16 @@ def test_covidx_with_folders_in_data_and_without_sources(covidx):
     assert (item["image"], item["group"]) == (str(covidx / "data" / "test" / "e.png"), "9")
 
 
+def test_covidx_with_all_pictures_in_one_folder(covidx):
+    (covidx / "images").mkdir()
+    for path in [*(covidx / "train").iterdir(), *(covidx / "test").iterdir()]:
+        path.rename(covidx / "images" / path.name)
+    items = load_slice_datalist(covidx, "training", CXR, validation_fraction=0)
+    assert {item["image"] for item in items} == {
+        str(covidx / "images" / f"{name}.png") for name in ("a", "b (1)", "c", "d")
+    }
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
