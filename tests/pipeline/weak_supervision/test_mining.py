@@ -64,6 +64,14 @@ def test_where_the_class_is_not_said_nothing_is_found(slices):
     assert not mine(slices, threshold=1.0).any()
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_finds_the_same(slices):
+    network = Brightness().eval().cuda()
+    found = RegionMining(rounds=2)(slices, network, "features", 1, SliceInferer(device="cuda", precision="float32"))
+    assert torch.equal(found, mine(slices, rounds=2))
+
+
 @pytest.mark.parametrize("settings", [{"rounds": 0}, {"share": 0.0}, {"share": 1.1}, {"threshold": -0.1}])
 def test_settings_that_cannot_be_are_refused(settings):
     with pytest.raises(SettingError, match="mining"):
