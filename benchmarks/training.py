@@ -27,16 +27,17 @@ from typing import Any
 
 from contest import Measurement, answer, machine, rounds_of, say
 from training_contestants import CONTESTANTS
-from training_measures import trained
 
 
 def main() -> None:
     """Starts the contestants, or is one of them."""
     given = _arguments()
     if given.contestant:
+        from training_measures import trained
+
         answer(trained(CONTESTANTS[given.contestant], given))
         return
-    say(benchmark="training", device=_device_name(given.device), **machine("torch", "monai", "numpy"))
+    say(benchmark="training", device=given.device, **machine("torch", "monai", "numpy"))
     with tempfile.TemporaryDirectory(prefix="ctvol-benchmark-") as folder:
         data = _data_set(given.data, Path(folder), given.cases)
         found = rounds_of(given.contestants, _passed_on(given, data), rounds=given.rounds, program=__file__)
@@ -73,12 +74,6 @@ def _passed_on(given: argparse.Namespace, data: Path) -> list[str]:
             values = value if isinstance(value, list) else [value]
             arguments += [f"--{name.replace('_', '-')}", *map(str, values)]
     return arguments
-
-
-def _device_name(device: str) -> str:
-    import torch
-
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 def _data_set(data: str | None, folder: Path, cases: int) -> Path:
@@ -120,7 +115,7 @@ def _summary(measurements: list[Measurement]) -> dict[str, Any]:
     for name in ("gpu_busy_nvidia_smi", "gpu_busy_kernels"):
         if first.get(name) is not None:
             found[name] = round(_median(measurements, name), 3)
-    return found | {name: first[name] for name in ("cases", "parameters", "loss_falls_from_to")}
+    return found | {name: first[name] for name in ("device", "cases", "parameters", "loss_falls_from_to")}
 
 
 if __name__ == "__main__":

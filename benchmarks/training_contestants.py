@@ -6,17 +6,17 @@ import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from monai.engines import SupervisedTrainer
+if TYPE_CHECKING:  # the program that starts the contestants needs neither torch nor MONAI
+    from monai.engines import SupervisedTrainer
 
 SPACING_MM = (1.5, 1.5, 1.5)
 LOW_HU, HIGH_HU = -1000, 300
 DEFORMED = 0.7
 DEGREES = (10, 10, 15)
 
-Builder = Callable[[argparse.Namespace], SupervisedTrainer]
+Builder = Callable[[argparse.Namespace], "SupervisedTrainer"]
 
 
 def ctvol(given: argparse.Namespace) -> SupervisedTrainer:
@@ -95,8 +95,10 @@ def _affine() -> dict[str, Any]:
 
 
 def _stock(given: argparse.Namespace, deform: Any) -> SupervisedTrainer:
+    import torch
     from monai import transforms as mt
     from monai.data import CacheDataset, DataLoader
+    from monai.engines import SupervisedTrainer
     from monai.losses import DiceCELoss
     from monai.networks.nets import UNet
 

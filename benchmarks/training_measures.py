@@ -40,6 +40,7 @@ def trained(build: Callable[[argparse.Namespace], SupervisedTrainer], given: arg
     found.result["loader_seconds_a_sample"] = _loader_seconds(trainer.data_loader.dataset)
     found.result["cases"] = len({str(item["image"]) for item in trainer.data_loader.dataset.data})
     found.result["parameters"] = sum(weight.numel() for weight in trainer.network.parameters())
+    found.result["device"] = torch.cuda.get_device_name(given.device) if on_gpu else given.device
     if smi is not None and profile is not None:
         seconds = given.batch_size / found.result["samples_a_second"]
         found.result["gpu_busy_nvidia_smi"] = smi.share()
