@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
+from pipeline.cohorts.evaluator import CasesFailedError
 from pipeline.export.files import make_folder, write_json
 from pipeline.export.nifti import write_label_map
 from pipeline.inference.slices import SliceInferer
@@ -21,10 +22,13 @@ from pipeline.weak_supervision.labelled_volumes import LabelledVolume, labelled_
 from pipeline.weak_supervision.mining import Mask, RegionMining, mined_region
 from pipeline.weak_supervision.refining import LesionRefinement
 from transforms.anatomy import native_lungs
-from transforms.errors import DataListError
+from transforms.errors import CTError, DataListError, OutputError
 from transforms.slices import SliceInput, SliceStack, read_stack
 
 logger = logging.getLogger(__name__)
+
+MAX_NAMED = 5
+"""How many cases an error names before it only counts them."""
 
 
 class PseudoMasks:
@@ -72,7 +76,8 @@ class PseudoMasks:
 
         Raises:
             DataListError: When there is no volume.
-            CTError: When a volume cannot be read, or shows no lung.
+            CasesFailedError: At the end, when volumes could not be read or show no lung; the others are written and
+                listed.
             OutputError: When a file cannot be written.
         """
         volumes = [(split, volume) for split, items in splits.items() for volume in labelled_volumes(items)]
@@ -83,12 +88,24 @@ class PseudoMasks:
             )  # fmt: skip
         make_folder(self.folder / "labels")
         listing: dict[str, list[dict[str, str]]] = {}
+        failed: list[str] = []
         for split, volume in tqdm(volumes, desc="pseudo-masks", disable=None):
-            listing.setdefault(split, []).append(self._write(volume, network, layer))
+            try:
+                listing.setdefault(split, []).append(self._write(volume, network, layer))
+            except OutputError:
+                raise
+            except CTError as error:
+                logger.error("case %s failed: %s", volume.case, error)
+                failed.append(volume.case)
         labels = {"0": "background", "1": "lesion"}
         write_json(
             self.folder / "dataset.json", {"name": "pseudo-masks", "modality": {"0": "CT"}, "labels": labels, **listing}
         )
+        if failed:
+            raise CasesFailedError(
+                f"{len(failed)} of {len(volumes)} cases failed: {', '.join(failed[:MAX_NAMED])}",
+                remedy="See the messages above; the other cases are in dataset.json",
+            )
         return self.folder / "dataset.json"
 
     def region(self, stack: SliceStack, volume: LabelledVolume, network: nn.Module, layer: str) -> Mask:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.cohorts.evaluator import CasesFailedError
 from pipeline.datasets import load_datalist
 from pipeline.inference.slices import SliceInferer
 from pipeline.weak_supervision import LesionRefinement, PseudoMasks
@@ -56,6 +57,19 @@ def test_volumes_of_the_first_class_have_empty_masks_and_the_others_those_of_den
     assert (truth & (values > 0)).sum() / truth.sum() > 0.5
     (found,) = load_datalist(tmp_path / "out", "validation", labelled=True)
     assert not np.asarray(nib.load(found["label"]).dataobj).any()
+
+
+def test_a_volume_that_cannot_be_read_keeps_none_of_the_others(phantom_ct, tmp_path, caplog):
+    broken = tmp_path / "broken.nii.gz"
+    broken.write_bytes(phantom_ct.read_bytes()[:1000])
+    items = [
+        {"case": name, "image": str(path), "label": label, "group": name}
+        for name, path, label in (("broken", broken, 1), ("healthy", phantom_ct, 0))
+    ]
+    with pytest.raises(CasesFailedError, match="1 of 2 cases failed: broken"):
+        write({"training": items}, tmp_path / "out")
+    assert [item["case"] for item in load_datalist(tmp_path / "out", "training", validation_fraction=0)] == ["healthy"]
+    assert "case broken failed: " in caplog.text
 
 
 def test_pictures_alone_are_refused(tmp_path):
