@@ -16,6 +16,7 @@ COMMANDS = {
     "paint": ("pipeline.cli.paint", "Paint lesions with known masks into healthy CTs, to train on."),
     "phantom": ("pipeline.cli.phantom", "Write a synthetic chest CT with its true lesion mask."),
     "plan": ("pipeline.cli.plan", "Look at a data set, and write the overlay to train on it with."),
+    "pool": ("pipeline.cli.pool", "Put the folds of a cross-validation together in one table."),
     "search": ("pipeline.cli.search", "Search hyper-parameters of a bundle's training."),
     "segment": ("pipeline.cli.segment", "Segment the lesions of whole CTs."),
 }

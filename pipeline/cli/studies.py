@@ -33,7 +33,7 @@ def studies_to_results(bundle: str, *, studies: str, pattern: str) -> Callable[[
     def decorate(command: Command) -> Command:
         @wraps(command)
         def run(
-            studies: tuple[str, ...], output: Path, bundle: str, weights: Path | None, log_json: bool, **given: Any
+            studies: tuple[str, ...], output: Path, bundle: str, weights: tuple[Path, ...], log_json: bool, **given: Any
         ) -> None:
             shared = {
                 key: given.pop(key) for key in ("mode", "device", "series_uid", "pattern", "allow", "engine", "jobs")
@@ -41,9 +41,9 @@ def studies_to_results(bundle: str, *, studies: str, pattern: str) -> Callable[[
             overlays, keys = command(**given)
             shared |= {"dataset_dir": list(studies) if len(studies) > 1 else studies[0], "output_dir": str(output)}
             shared |= {"allow": list(shared["allow"]), "log_json": log_json}
-            if weights is not None:
-                shared["weights"] = str(weights)
-            _run(bundle, overlays, shared | keys)
+            if weights:
+                shared["weights"] = str(weights[0]) if len(weights) == 1 else [str(path) for path in weights]
+            _run(bundle, [*overlays, *(["ensemble.yaml"] if len(weights) > 1 else [])], shared | keys)
             click.echo(output)
 
         for option in reversed(_options(bundle, studies, pattern)):
@@ -58,7 +58,12 @@ def _options(bundle: str, studies: str, pattern: str) -> list[Callable[..., Any]
         click.argument("studies", metavar=f"{studies}...", nargs=-1, required=True),
         click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the results."),
         click.option("--bundle", default=bundle, show_default=True, help="A bundle's name or folder."),
-        click.option("--weights", type=click.Path(path_type=Path), help="Weights of your own, not the bundle's."),
+        click.option(
+            "--weights",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            help="Weights of your own, not the bundle's; several answer together.",
+        ),
         click.option("--mode", type=click.Choice(["fast", "exact"]), default="fast", show_default=True, help=MODES),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
         click.option("--series-uid", help="The DICOM series to read where a study holds several."),

@@ -4,6 +4,7 @@ import csv
 import json
 
 import pytest
+import torch
 
 
 def cases(folder):
@@ -12,7 +13,7 @@ def cases(folder):
 
 
 @pytest.mark.slow
-def test_folds_are_trained_measured_and_put_together(train, run_bundle, bundle, study, data_set, tmp_path):
+def test_folds_are_trained_measured_and_put_together(train, run_bundle, run_ctvol, bundle, study, data_set, tmp_path):
     tiny = {"network_def#channels": [4, 8, 16], "network_def#strides": [2, 2]}
     tiny |= {"patch_size": [32, 32, 32], "spacing_mm": [5, 5, 5]}
     measured = {}
@@ -27,6 +28,11 @@ def test_folds_are_trained_measured_and_put_together(train, run_bundle, bundle, 
         measured[fold] = cases(run / "evaluation")
     assert not measured[0] & measured[1]
     assert len(measured[0] | measured[1]) == 3  # all but the test case
+    result = run_ctvol("pool", tmp_path / "fold_0", tmp_path / "fold_1", "-o", tmp_path / "pooled")
+    assert result.returncode == 0, result.stderr
+    with (tmp_path / "pooled" / "folds.csv").open(newline="") as file:
+        pooled = [row for row in csv.DictReader(file) if row["fold"] == "all"]
+    assert {(row["cases"], row["failed"]) for row in pooled} == {("3", "0")}
     weights = [str(tmp_path / f"fold_{fold}" / "best.pt") for fold in (0, 1)]
     keys = tiny | {"weights": weights, "dataset_dir": study["nifti"].ct, "output_dir": tmp_path / "out"}
     result = run_bundle(bundle, "inference ensemble", keys)
@@ -42,3 +48,25 @@ def test_folds_are_trained_measured_and_put_together(train, run_bundle, bundle, 
     )
     assert wrong.returncode == 2
     assert "there is no such fold (found 5 of 5" in wrong.stderr
+
+
+@pytest.mark.slow
+def test_several_weights_segment_together(run_ctvol, tiny_bundle, weights, study, label_map, tmp_path):
+    """Twice the same weights are one network's answer; other weights change it, and the record of who answered."""
+    torch.manual_seed(1)
+    other = {name: torch.randn_like(value) for name, value in torch.load(weights["3d"], weights_only=True).items()}
+    torch.save(other, tmp_path / "other.pt")
+    answers, hashes = {}, {}
+    for name, files in {
+        "one": [weights["3d"]], "twice": [weights["3d"]] * 2, "both": [weights["3d"], tmp_path / "other.pt"],
+    }.items():  # fmt: skip
+        options = [word for file in files for word in ("--weights", file)]
+        where = ["--bundle", tiny_bundle, "-o", tmp_path / name, "--write", "nifti", "--mode", "exact"]
+        result = run_ctvol("segment", study["nifti"].ct, *where, *options)
+        assert result.returncode == 0, result.stderr
+        answers[name] = label_map(tmp_path / name / "ct" / "labels.nii.gz")
+        provenance = json.loads((tmp_path / name / "ct" / "provenance.json").read_text())
+        hashes[name] = provenance["bundle"]["weights_hash"]
+    assert (answers["one"] == answers["twice"]).mean() > 0.999
+    assert (answers["one"] != answers["both"]).any()
+    assert len(set(hashes.values())) == 3

@@ -54,6 +54,11 @@ def test_the_plain_command(asked):
         (["--variant", "2.5d", "--binary"], {"configs": ["inference.yaml", "unet_2_5d.yaml", "binary.yaml"]}),
         (["--mode", "exact"], {"mode": "exact"}),
         (["--weights", "mine.pt"], {"weights": "mine.pt"}),
+        (["--weights", "a.pt", "--weights", "b.pt"], {"weights": ["a.pt", "b.pt"]}),
+        (
+            ["--variant", "2.5d", "--weights", "a.pt", "--weights", "b.pt"],
+            {"configs": ["inference.yaml", "unet_2_5d.yaml", "ensemble.yaml"]},
+        ),
         (["--write", "nifti,lungs"], {"write": ["nifti", "lungs"]}),
         (["--allow", "uneven", "--allow", "tilt"], {"allow": ["uneven", "tilt"]}),
         (["--pattern", "*/CT.nii.gz"], {"pattern": "*/CT.nii.gz"}),
