@@ -66,12 +66,13 @@ class Blend:
         last = channels > 1 and patch.stride(0) == 1
         order = (3, 0, 1, 2) if last else (0, 1, 2, 3)
 
-        def room(*planes: int) -> torch.Tensor:
-            return self.weight.new_zeros((*planes, channels) if last else (channels, *planes)).permute(order)
+        def room(*planes: int, dtype: torch.dtype = self.weight.dtype) -> torch.Tensor:
+            shape = (*planes, channels) if last else (channels, *planes)
+            return self.weight.new_zeros(shape, dtype=dtype).permute(order)
 
         self._sums = room(*self._weights.shape)
         self._weight_of_all = room(*self.weight.shape).copy_(self.weight)
-        self._result = self.weight.new_empty((channels, *self.shape), dtype=self.dtype)
+        self._result = room(*self.shape, dtype=self.dtype)
 
     def _finish_until(self, plane: int) -> None:
         if self._sums is None or self._result is None or plane <= self._begin:

@@ -64,8 +64,16 @@ def restore_label_map(
 def _may_be_found(activation: Activation) -> Shares:
     """Where something else than background wins on the network grid; in between, it wins nowhere else."""
     if activation == "softmax":
-        return lambda logits: (logits[1:] > logits[:1]).any(0)
-    return lambda logits: (logits > 0).any(0)
+        return lambda logits: _any_above(logits[1:], logits[0])
+    return lambda logits: _any_above(logits, torch.zeros((), dtype=logits.dtype, device=logits.device))
+
+
+def _any_above(channels: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
+    """Where one of the channels `(C, X, Y, Z)` is above the least, one after the other: they may lie side by side."""
+    above = channels.new_zeros(channels.shape[1:], dtype=torch.bool)
+    for channel in channels:
+        above |= channel > least
+    return above
 
 
 def _restore(
