@@ -12,6 +12,8 @@ from monai.data.utils import affine_to_spacing
 from pipeline.export.measurements import LesionMeasurement, LungVolume, Measurements
 from pipeline.export.zone_figures import density_of, zones_of
 
+_SLICES_AT_ONCE = 32
+
 
 def volumes_alone(
     label_map: npt.NDArray[Any], affine: npt.ArrayLike, classes: Mapping[str, int], *, case: str = ""
@@ -36,11 +38,17 @@ def volumes_alone(
         spacing_mm=(x, y, z),
         lung_volume_ml=LungVolume(left=None, right=None, total=None),
         lung_density=density_of(None),
-        lesions={name: _lesion(np.count_nonzero(label_map == value) * voxel_ml) for value, name in foreground},
+        lesions={name: _lesion(_count(label_map, value) * voxel_ml) for value, name in foreground},
         percent_of_lung_involved=None,
         zones=zones_of(None, [], voxel_ml),
         severity=None,
     )
+
+
+def _count(label_map: npt.NDArray[Any], value: int) -> int:
+    """Voxels of a class, some slices at a time: a comparison of all would take as much memory as the label map."""
+    slices = range(0, label_map.shape[2], _SLICES_AT_ONCE)
+    return sum(int(np.count_nonzero(label_map[:, :, at : at + _SLICES_AT_ONCE] == value)) for at in slices)
 
 
 def _lesion(volume_ml: float) -> LesionMeasurement:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import torch
+from monai.networks.utils import eval_mode
 from torch import nn
+from torch.func import functional_call
 
 from transforms.errors import SettingError
 
@@ -33,10 +34,9 @@ def check_patch_size(network: nn.Module, in_channels: int, patch_size: Sequence[
     size = tuple(int(voxels) for voxels in patch_size)
     if any(voxels < 1 for voxels in size):
         raise SettingError("the patch size is not positive", where="patch_size", found=list(size))
-    probe = copy.deepcopy(network).to("meta").eval()
-    if _takes(probe, in_channels, size):
+    if _takes(network, in_channels, size):
         return size
-    rest = [larger for larger in _candidates(size) if _takes(probe, in_channels, larger)]
+    rest = [larger for larger in _candidates(size) if _takes(network, in_channels, larger)]
     remedy = f"The nearest larger size that works is {list(rest[0])}" if rest else "Check the network's dimensions"
     raise SettingError(
         "the network cannot take patches of this size", where="patch_size", found=list(size), remedy=remedy
@@ -48,10 +48,15 @@ def _candidates(size: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [tuple(-(-voxels // step) * step for voxels in size) for step in steps]
 
 
-def _takes(probe: nn.Module, in_channels: int, size: tuple[int, ...]) -> bool:
+def _takes(network: nn.Module, in_channels: int, size: tuple[int, ...]) -> bool:
+    # The network with other tensors in it, which have shapes alone: no copy of its weights.
+    without_memory = {
+        name: value.detach().to("meta") for name, value in (*network.named_parameters(), *network.named_buffers())
+    }
+    image = torch.zeros((1, in_channels, *size), device="meta")
     try:
-        with torch.no_grad():
-            logits = probe(torch.zeros((1, in_channels, *size), device="meta"))
+        with eval_mode(network):
+            logits = functional_call(network, without_memory, (image,))
     except (RuntimeError, ValueError, IndexError):
         return False
     return tuple(logits.shape[2:]) == size
