@@ -14,7 +14,7 @@ STOCK = "stock MONAI"
 CLASSES = 4
 SPACING_MM = (1.5, 1.5, 1.5)
 PATCH = (96, 96, 96)
-BATCH = 4
+BATCH = 8
 """As inference.yaml has it."""
 
 Segment = Callable[[Path, Path], dict[str, float]]  # study and output folder to seconds by stage

@@ -50,7 +50,9 @@ class Captured:
 
 
 class Replayed:
-    """A network whose largest batch so far is replayed from a graph; smaller ones leave a part of that idle.
+    """A network whose largest batch so far is replayed from a graph; a part of that is idle for smaller ones.
+
+    Less than half of it is left to the network itself, layer by layer: that takes as long as launching does.
 
     Args:
         network: Computes what is captured, and everything where capturing fails.
@@ -68,7 +70,7 @@ class Replayed:
         """Logits `(N, K, ...)` of parts `(N, C, ...)`, in memory of their own."""
         if self._parts is None or len(parts) > len(self._parts):
             self._captured(parts)
-        if self._replay is None or self._parts is None:
+        if self._replay is None or self._parts is None or 2 * len(parts) < len(self._parts):
             return self._network(parts)
         self._parts[: len(parts)].copy_(parts)
         return self._replay()[: len(parts)].clone()

@@ -15,9 +15,7 @@ from torch.nn import functional
 
 from pipeline.inference.backends.folding import FoldedTop
 from pipeline.inference.backends.layers import norm_and_slope
-
-VECTOR = 16
-"""Channels from which on torch's group norm works along the channels of channels-last tensors."""
+from pipeline.inference.backends.normalising import normalised
 
 _SIMPLE = (
     nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.PReLU,
@@ -41,12 +39,7 @@ class NormalisedActivation(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Features `(N, C, ...)` of the same shape."""
-        channels = features.shape[1]
-        if channels % VECTOR:
-            normed = functional.instance_norm(features, eps=self.eps)
-        else:
-            normed = functional.group_norm(features, channels, eps=self.eps)
-        return functional.leaky_relu_(normed, self.slope)
+        return functional.leaky_relu_(normalised(features, features.shape[1], self.eps), self.slope)
 
 
 def can_be_lean(network: nn.Module) -> bool:

@@ -18,6 +18,7 @@ class Recorder:
     def __init__(self, error=None):
         self.sizes = []
         self.error = error
+        self.replays = 0
 
     def __call__(self, network, parts):
         self.sizes.append(len(parts))
@@ -26,6 +27,7 @@ class Recorder:
         logits = network(parts)
 
         def replay():
+            self.replays += 1
             return logits.copy_(network(parts))
 
         return replay
@@ -38,11 +40,12 @@ def batches(*sizes):
 def test_smaller_batches_are_replayed_and_larger_ones_captured_anew():
     capture = Recorder()
     run = Replayed(lambda parts: parts * 2, capture)
-    given = batches(2, 1, 2, 5, 4)
+    given = batches(2, 1, 2, 5, 4, 2)
     found = [run(parts) for parts in given]
     for parts, logits in zip(given, found, strict=True):  # what came first is not overwritten by what came later
         torch.testing.assert_close(logits, parts * 2)
     assert capture.sizes == [2, 5]
+    assert capture.replays == 5  # the last batch has less than half of what was captured
 
 
 def test_what_cannot_be_captured_runs_layer_by_layer(caplog):
