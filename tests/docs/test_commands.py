@@ -78,6 +78,8 @@ def places(tmp_path_factory):
         "OUT_EVALUATION": str(folder / "out_evaluation"),
         "RUN": str(folder / "run"),
         "RUN_FOLD_0": str(folder / "fold_0"),
+        "RUN_DEVICE": str(folder / "device"),
+        "OUT_POOLED": str(folder / "out_pooled"),
         "OUT_ENSEMBLE": str(folder / "out_ensemble"),
         "RUN_BINARY": str(folder / "binary"),
         "APP": str(folder / "app"),

@@ -90,6 +90,31 @@ def test_what_is_opened_is_not_in_memory_and_not_written_back(tmp_path):
         assert any(str(file) in line for line in maps)
 
 
+def own_memory():
+    """Bytes of this process alone: what of files is mapped, the system may forget."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon"))
+
+
+def test_memory_does_not_grow_with_the_number_of_cases(tmp_path):
+    case_bytes, count = 4_000_000, 16
+
+    def make(value):
+        return torch.full((1, case_bytes // 4), float(value))
+
+    grown = {}
+    for folder in (tmp_path, None):
+        load = Compose([Lambdad("image", make)])
+        CachedCases(data(count), load, cache_dir=folder)  # the first one: what threads and allocators keep
+        before = own_memory()
+        cases = CachedCases(data(count), load, cache_dir=folder)
+        opened = [cases[number]["image"] for number in range(count)]  # all at once, and every page is looked at
+        assert [float(image.sum()) for image in opened] == [number * case_bytes / 4 for number in range(count)]
+        grown[folder] = own_memory() - before
+    assert grown[tmp_path] < count * case_bytes / 4
+    assert grown[None] > count * case_bytes / 2
+
+
 def test_files_stay_within_their_room_and_are_made_again(tmp_path):
     size = 100_000
     read = Read()
