@@ -161,3 +161,16 @@ def test_the_cache_and_workers_change_nothing(trained, train, data_set, tmp_path
     assert result.returncode == 0, result.stderr
     one, other = last(run)["network"], last(tmp_path)["network"]
     assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.slow
+def test_two_trainings_at_once_share_a_cache(train, data_set, tmp_path):
+    cache = tmp_path / "cache"
+    runs = [tmp_path / name for name in ("one", "other")]
+    begun = [train.begin(data_set, run, cache_dir=cache, max_epochs=1) for run in runs]
+    for one in begun:
+        result = one.end()
+        assert result.returncode == 0, result.stderr
+    assert len(list(cache.iterdir())) == 3  # two cases to train on, one to validate, and nothing unfinished
+    one, other = (last(run)["network"] for run in runs)
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
