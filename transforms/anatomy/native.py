@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from transforms.anatomy.airways import airway_mask
+from transforms.anatomy.consolidated import airless_part
 from transforms.anatomy.dense import wall_lesions
 from transforms.anatomy.lungs import CoarseLungs, coarse_lungs
 from transforms.anatomy.morphology import Mask, bounding_box, closed, filled
@@ -99,6 +100,10 @@ def _shape(volume: torch.Tensor, grid: Grid, coarse: CoarseLungs, coarse_grid: G
     for side in (LEFT, RIGHT):
         own = sides == side
         whole |= closed(aerated & own, CLOSING_MM, spacing_mm) & own
+    part = airless_part(hu, np.where(whole & ~airway, sides, np.uint8(0)), body, middle, spacing_mm)
+    if part is not None:
+        whole |= part.mask
+        sides[ndimage.binary_dilation(part.mask, iterations=2)] = part.side
     whole = filled(whole)
     return LungShape(grid=shape_grid, whole=whole & body & ~airway, aerated=aerated, sides=sides)
 

@@ -54,6 +54,8 @@ def test_the_plain_command(asked):
         (["--overlay", "one_logit.yaml"], {"configs": ["inference.yaml", "one_logit.yaml"]}),
         (["--device", "cpu"], {"device": "cpu"}),
         (["--allow", "uneven"], {"allow": ["uneven"]}),
+        (["--jobs", "2"], {"jobs": 2}),
+        (["--engine", "ray"], {"engine": "ray"}),
         (["b.jpg"], {"dataset_dir": ["slice.png", "b.jpg"]}),
     ],
 )

@@ -115,6 +115,31 @@ def test_one_lung_alone(side):
     assert not (found == 3 - side).any()
 
 
+@pytest.mark.parametrize("side", [1, 2])
+@pytest.mark.parametrize("where", ["below", "behind"])
+def test_half_a_lung_consolidated(side, where):
+    chest = Chest()
+    lung = chest.left if side == 1 else chest.right
+    chest.hu[lung & ((chest.z if where == "below" else chest.y) < 0)] = 35
+    assert_both(chest, 0.97)
+
+
+def test_fluid_instead_of_half_a_lung_is_no_lung():
+    chest = Chest()
+    fluid = chest.right & (chest.z < 0)
+    chest.hu[fluid] = 8
+    found = native_lungs(chest.scan(), chest.affine)
+    assert (found[fluid] > 0).mean() < 0.05
+
+
+def test_a_raised_diaphragm_is_no_lung():
+    chest = Chest()
+    dome = chest.ellipsoid((78, 0, -90), (45, 65, 110)) & chest.right
+    chest.hu[dome] = 55
+    found = native_lungs(chest.scan(), chest.affine)
+    assert (found[dome] > 0).mean() < 0.05
+
+
 def test_no_lungs_are_an_empty_mask():
     chest = Chest()
     chest.hu[chest.left | chest.right] = 30
