@@ -45,6 +45,7 @@ def begin(
         named = {**known, **parameters}
         handler.experiment_param = {name: str(value)[:LONGEST] for name, value in named.items() if value is not None}
         handler.close_on_complete = False
+        handler.output_transform = _loss
 
 
 def conclude(
@@ -84,6 +85,12 @@ def written(folder: Path) -> list[Path]:
     own = ("mlruns", "tensorboard")
     found = (path for path in sorted(folder.rglob("*")) if path.suffix in (*PICTURES, *TABLES) and path.is_file())
     return [path for path in found if path.relative_to(folder).parts[0] not in own]
+
+
+def _loss(output: Any) -> Any:
+    """The loss of an iteration, whether the trainer took the batch apart (MONAI's default) or left it whole."""
+    first = output[0] if isinstance(output, list) else output
+    return first.get("loss") if isinstance(first, Mapping) else None
 
 
 def cohort_figures(table: Path) -> dict[str, float]:

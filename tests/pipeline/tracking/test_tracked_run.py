@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.tracking import begin, conclude
-from pipeline.tracking.tracked_run import cohort_figures, written
+from pipeline.tracking.tracked_run import _loss, cohort_figures, written
 
 TABLE = """case,status,error,seconds,lung_volume_ml,severity
 a,done,,2.0,4000,3
@@ -34,3 +34,9 @@ def test_without_a_tracker_nothing_is_done(tmp_path):
     begin([object()], bundle, None, {"mode": "fast"})
     conclude([object()], bundle, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_loss_is_found_whether_a_batch_was_taken_apart_or_not():
+    assert _loss({"loss": 0.5, "pred": None}) == 0.5
+    assert _loss([{"loss": 0.5}, {"loss": 0.5}]) == 0.5
+    assert _loss({"pred": 1}) is None
