@@ -30,5 +30,7 @@ def weights_hash(network: nn.Module) -> str:
     digest = hashlib.blake2b(repr(network).encode(), digest_size=8)
     for name, value in network.state_dict().items():
         digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        # A clone: `contiguous` keeps the strides of axes of length 1, which cannot be viewed as bytes.
+        plain = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

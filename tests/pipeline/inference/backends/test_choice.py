@@ -74,7 +74,7 @@ def test_an_unknown_backend_is_refused():
 def test_backends_agree_within_their_precision(backend, precision, tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     image = torch.rand((1, 1, 24, 20, 33), generator=torch.Generator().manual_seed(0))
-    run = network()
+    run = network().to(memory_format=torch.channels_last_3d)  # as bundles have it
     exact = PatchInferer((16, 16, 16), precision="float32", backend="module")(image, run)
     other = PatchInferer((16, 16, 16), precision=precision, backend=backend)(image, run)
     error = (other - exact).abs().mean() / exact.abs().mean()
@@ -95,4 +95,5 @@ def test_new_weights_are_noticed():
 def test_weights_and_layers_make_the_hash():
     assert weights_hash(network()) == weights_hash(network())
     assert weights_hash(network()) != weights_hash(network(1))
+    assert weights_hash(network()) == weights_hash(network().to(memory_format=torch.channels_last_3d))
     assert weights_hash(nn.PReLU()) != weights_hash(nn.PReLU(init=0.3))
