@@ -19,6 +19,9 @@ from tests.bundles.conftest import (  # noqa: F401
     tiny_bundle,
     weights,
 )  # fmt: skip
+from tests.bundles.slices.conftest import BUNDLE as SLICES
+from tests.bundles.slices.conftest import QUICK as QUICK_SLICES
+from tests.bundles.slices.conftest import slice_data  # noqa: F401
 
 pytestmark = pytest.mark.service
 
@@ -109,3 +112,19 @@ def test_an_inference_leaves_settings_figures_and_pictures_of_each_case(tiny_bun
     assert run["metrics"]["mean_lung_volume_ml"] > 0
     assert {"results/cases.csv", "results/ct/preview.png", "results/ct/provenance.json"} <= set(run["files"])
     assert {"bundle/configs/inference.yaml", "bundle/models/model.pt"} <= set(run["files"])
+
+
+def test_the_slice_classifier_leaves_its_training_and_the_figures_of_its_evaluation(slice_data, tmp_path):  # noqa: F811
+    keys = {**QUICK_SLICES, "dataset_dir": slice_data, "ckpt_dir": tmp_path / "run"}
+    run_bundle(SLICES, "train", **keys)
+    training = tracked(tmp_path / "run")
+    assert training["status"] == "FINISHED"
+    assert training["params"]["bundle"] == json.loads((SLICES / "configs" / "metadata.json").read_text())["name"]
+    assert {"train_loss", "val_accuracy"} <= set(training["metrics"])
+    assert {"bundle/configs/train.yaml", "bundle/models/best.pt"} <= set(training["files"])
+    run_bundle(SLICES, "train evaluate", **keys, output_dir=tmp_path / "scores")
+    evaluation = tracked(tmp_path / "scores")
+    assert evaluation["params"]["weights_hash"].startswith("sha256:")
+    files = {name for name in evaluation["files"] if name.startswith("results/")}
+    assert {"results/metrics.json", "results/predictions.csv"} <= files
+    assert any(name.endswith(".png") for name in files)
