@@ -23,7 +23,6 @@ from monai.networks.nets import UNet
 from torch import nn
 
 from pipeline.inference import resolve
-from pipeline.inference.backends import normalising
 from pipeline.inference.backends.captured import Replayed, cuda_graph
 from pipeline.inference.backends.folding import FoldedTop
 from pipeline.inference.backends.lean import lean
@@ -70,7 +69,6 @@ def _ways(device: torch.device, compiled: bool) -> dict[str, Callable[[nn.Module
     }
     if device.type == "cuda":
         ways |= {f"{way}, graph": functools.partial(_graph, make) for way, make in ways.items()}
-        ways["rewritten, group norm, graph"] = functools.partial(_group_norm, ways["rewritten, graph"])
         tuned = ("rewritten, graph", "rewritten, channels first, graph", "rewritten, not folded, channels first, graph")
         ways |= {f"{way}, cudnn.benchmark": functools.partial(_tuned, ways[way]) for way in tuned}
     if compiled:
@@ -103,17 +101,6 @@ def _unfolded(network: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 def _graph(make: Callable[[nn.Module], Run], network: nn.Module) -> Run:
     return Replayed(make(network), cuda_graph)
-
-
-def _group_norm(make: Callable[[nn.Module], Run], network: nn.Module) -> Run:
-    """As processors do it; a graph is captured at the first call."""
-    run = make(network)
-
-    def replaced(parts: torch.Tensor) -> torch.Tensor:
-        with mock.patch.object(normalising, "by_moments", torch.nn.functional.group_norm):
-            return run(parts)
-
-    return replaced
 
 
 def _tuned(make: Callable[[nn.Module], Run], network: nn.Module) -> Run:

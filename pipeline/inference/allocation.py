@@ -10,7 +10,7 @@ _TRIM_THRESHOLD = -1
 _MMAP_THRESHOLD = -3
 _ARENA_MAX = -8
 
-KEPT_BYTES = 20 * 2**20
+KEPT_BYTES = 17 * 2**20
 """Tensors up to this size come from memory that the process keeps; larger ones are given back as usual."""
 
 

@@ -20,7 +20,6 @@ from torch import nn
 from torch.nn import functional
 
 from pipeline.inference.backends.layers import norm_and_slope
-from pipeline.inference.backends.normalising import normalised
 
 _WIDE = {4: torch.int32, 8: torch.int64, 16: torch.complex128}
 """Types by their bytes: runs of memory are moved as one number where there is one of that width."""
@@ -67,7 +66,7 @@ class FoldedTop(nn.Module):
         """Logits `(N, classes, 2X, 2Y, 2Z)`, a view, of features `(N, C, X, Y, Z)`."""
         padded = functional.pad(features, (0, 1, 0, 1, 0, 1))
         cells = functional.conv3d(padded, self.up_weight, self.up_bias)
-        cells = normalised(cells, self.classes, self.eps)
+        cells = functional.group_norm(cells, self.classes, eps=self.eps)
         cells = functional.leaky_relu_(cells, self.slope)
         return _unfolded(functional.conv3d(cells, self.last_weight, self.last_bias, padding=1), self.classes)
 

@@ -15,7 +15,9 @@ from torch.nn import functional
 
 from pipeline.inference.backends.folding import FoldedTop
 from pipeline.inference.backends.layers import norm_and_slope
-from pipeline.inference.backends.normalising import normalised
+
+VECTOR = 16
+"""Channels from which on torch's group norm works along the channels of channels-last tensors."""
 
 _SIMPLE = (
     nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.PReLU,
@@ -39,7 +41,12 @@ class NormalisedActivation(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Features `(N, C, ...)` of the same shape."""
-        return functional.leaky_relu_(normalised(features, features.shape[1], self.eps), self.slope)
+        channels = features.shape[1]
+        if channels % VECTOR:
+            normed = functional.instance_norm(features, eps=self.eps)
+        else:
+            normed = functional.group_norm(features, channels, eps=self.eps)
+        return functional.leaky_relu_(normed, self.slope)
 
 
 def can_be_lean(network: nn.Module) -> bool:
