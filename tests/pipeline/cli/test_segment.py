@@ -60,6 +60,7 @@ def test_the_plain_command(asked):
             {"configs": ["inference.yaml", "unet_2_5d.yaml", "ensemble.yaml"]},
         ),
         (["--write", "nifti,lungs"], {"write": ["nifti", "lungs"]}),
+        (["--write", "nifti", "--write", "lungs,seg"], {"write": ["nifti", "lungs", "seg"]}),
         (["--allow", "uneven", "--allow", "tilt"], {"allow": ["uneven", "tilt"]}),
         (["--pattern", "*/CT.nii.gz"], {"pattern": "*/CT.nii.gz"}),
         (["--series-uid", "1.2.3"], {"series_uid": "1.2.3"}),
