@@ -84,6 +84,20 @@ def test_without_a_background_channel_nothing_is_said_where_no_patch_lies():
     assert not nowhere[inside].any()
 
 
+@pytest.mark.parametrize("shape", [(61, 37, 50), (40, 9, 33)])  # the second is thinner than a patch
+@pytest.mark.parametrize("sides", [(0, 0, 0), (-1, -1, -1), (0, -1, 0), (-1, 0, -1)])
+def test_a_mask_at_the_border_is_searched_to_its_last_voxel(shape, sides):
+    image, _ = masked(shape, 0)
+    mask = torch.zeros_like(image.meta["found"].as_tensor())
+    mask[(0, *sides)] = 1
+    image.meta["found"] = MetaTensor(mask, affine=image.meta["found"].affine)
+    out = PatchInferer((16, 16, 16), precision="float32", within="found")(image, nn.Identity()).as_tensor()
+    corner = (0, slice(None), *sides)
+    torch.testing.assert_close(out[corner], image.as_tensor()[corner], atol=1e-5, rtol=0)
+    middle = tuple(size // 2 if size > 32 else 0 for size in shape)
+    assert out[(0, 0, *middle)] == 10  # background: nothing is searched there
+
+
 @pytest.mark.parametrize("shape", [(40, 33, 27), (8, 50, 5)])
 def test_an_empty_mask_or_none_searches_everything(shape):
     image, _ = masked(shape, 0)
