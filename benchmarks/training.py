@@ -84,7 +84,8 @@ def _data_set(data: str | None, folder: Path, cases: int) -> Path:
         from pipeline.phantom import write_phantom_dataset
 
         seeds = {"training": range(1, cases + 1), "validation": [cases + 1]}
-        return write_phantom_dataset(folder, seeds=seeds, vary_lesions=False).parent
+        workers = len(os.sched_getaffinity(0))
+        return write_phantom_dataset(folder, seeds=seeds, vary_lesions=False, workers=workers).parent
     root = Path(data).absolute()
     images = sorted(root.glob("STS_*/CT_image.nii.gz"))
     if images:

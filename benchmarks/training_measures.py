@@ -10,7 +10,7 @@ import subprocess
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 
 SAMPLES_OF_THE_LOADER = 8
+PROFILED_ITERATIONS = 20
 STAGES = ("data", "transfer", "forward", "loss", "backward", "optimizer", "handlers")
 """`data` is waiting for the loader; `transfer` has augmentation too where it is done on the device."""
 
@@ -44,7 +45,7 @@ def trained(build: Callable[[argparse.Namespace], SupervisedTrainer], given: arg
     if smi is not None and profile is not None:
         seconds = given.batch_size / found.result["samples_a_second"]
         found.result["gpu_busy_nvidia_smi"] = smi.share()
-        found.result["gpu_busy_kernels"] = profile.seconds_an_iteration(given) / seconds
+        found.result["gpu_busy_kernels"] = profile.seconds_an_iteration() / seconds
     return found
 
 
@@ -149,22 +150,28 @@ class _Smi:
 
 
 class _Kernels:
-    """Sums up the seconds of a GPU's kernels over an epoch of its own: profiling slows what is around them."""
+    """Sums up the seconds of a GPU's kernels over some iterations of an epoch of its own, and ends the training.
+
+    Profiling slows what is around the kernels, and what it notes of many iterations takes long to add up.
+    """
 
     def __init__(self, trainer: SupervisedTrainer, epoch: int) -> None:
+        self.epoch, self.iterations = epoch, 0
         self.profile = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA])
         trainer.add_event_handler(Events.EPOCH_STARTED(once=epoch), lambda _: self.profile.start())
-        trainer.add_event_handler(Events.EPOCH_COMPLETED(once=epoch), self._stop)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self._count)
 
-    def _stop(self, engine: Engine) -> None:
-        torch.cuda.synchronize()
-        self.profile.stop()
+    def _count(self, engine: Engine) -> None:
+        if engine.state.epoch != self.epoch:
+            return
+        self.iterations += 1
+        if self.iterations == min(PROFILED_ITERATIONS, engine.state.epoch_length or 1):
+            torch.cuda.synchronize()
+            self.profile.stop()
+            engine.terminate()
 
-    def seconds_an_iteration(self, given: argparse.Namespace) -> float:
+    def seconds_an_iteration(self) -> float:
         """Mean seconds of kernels, copies left aside."""
-        return sum(self._kernels()) / 1e6 / (given.warm_up + given.iterations)
-
-    def _kernels(self) -> Iterator[float]:
-        for row in self.profile.key_averages():
-            if not row.key.startswith(("Memcpy", "Memset")):
-                yield float(row.self_device_time_total)
+        rows = self.profile.key_averages()
+        kernels = [row for row in rows if not row.key.startswith(("Memcpy", "Memset"))]
+        return sum(float(row.self_device_time_total) for row in kernels) / 1e6 / self.iterations
