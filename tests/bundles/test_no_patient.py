@@ -134,3 +134,5 @@ def test_no_word_of_it_comes_out(segment, cohort, tmp_path):
             told[name] = gzip.decompress(content) if path.suffix == ".gz" else content
     assert len(told) > 8
     assert not [place for place, text in told.items() if any(word in text.lower() for word in WORDS)]
+    instances = [pydicom.dcmread(path).SOPInstanceUID for path in (cohort / "sound").iterdir()]
+    assert not [uid for uid in instances if uid in result.stdout + result.stderr]
