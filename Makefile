@@ -25,7 +25,7 @@ help:
 	@echo "make docker-check    build the container image without a Docker engine, and segment a phantom in it"
 	@echo "make test-services   tests against real servers and programs; those that are not there are skipped"
 	@echo "make fuzz            mutated files through the reader: INPUTS=10000 of them, others with FUZZ_SEED=1"
-	@echo "make weights         train the shipped weights on, also on HEALTHY=\"CT ...\" with painted lesions"
+	@echo "make weights         train the shipped weights on (FRESH=1: anew), also on HEALTHY=\"CT ...\" with painted lesions"
 	@echo "make slice-weights   train the slice classifier's weights on COVID_CT=path"
 
 $(VENV)/.installed: setup.cfg constraints.txt
@@ -119,15 +119,15 @@ TRAIN := $(BIN)/python -P -m monai.bundle run --bundle_root $(BUNDLE) --dataset_
 	--max_epochs 2000 --max_minutes $(MINUTES) --foreground 0.55 --deformation_prob 0.25 --learning_rate 0.0006 \
 	--val_interval 10
 
-# Goes on from the shipped weights, on phantoms and, with HEALTHY="CT ...", on lesions painted into those CTs (their
-# parts without disease: PARTS). Writes runs/weights_*/best.pt and copies them into the bundle.
+# Goes on from the shipped weights, or with FRESH=1 begins at random ones, on phantoms and, with HEALTHY="CT ...", on
+# lesions painted into those CTs (their parts without disease: PARTS), MINUTES each. Writes runs/weights_*/best.pt and
+# copies them into the bundle.
 weights: install
 	$(BIN)/ctvol phantom $(RUNS)/phantoms --training-set
 	$(if $(HEALTHY),$(BIN)/ctvol paint $(HEALTHY) --out $(RUNS)/training --parts $(PARTS) --add $(RUNS)/phantoms,ln -sfn phantoms $(RUNS)/training)
-	$(TRAIN) --config_file $(BUNDLE)/configs/train.yaml --ckpt_dir $(RUNS)/weights_3d --overlap 0.25 \
-		--init_weights $(BUNDLE)/models/model.pt
+	$(TRAIN) --config_file $(BUNDLE)/configs/train.yaml --ckpt_dir $(RUNS)/weights_3d --overlap 0.25 $(if $(FRESH),,--init_weights $(BUNDLE)/models/model.pt)
 	$(TRAIN) --config_file "['$(BUNDLE)/configs/train.yaml','$(BUNDLE)/configs/unet_2_5d.yaml']" \
-		--ckpt_dir $(RUNS)/weights_2_5d --samples_per_epoch 256 --init_weights $(BUNDLE)/models/model_2_5d.pt
+		--ckpt_dir $(RUNS)/weights_2_5d --samples_per_epoch 256 $(if $(FRESH),,--init_weights $(BUNDLE)/models/model_2_5d.pt)
 	cp $(RUNS)/weights_3d/best.pt $(BUNDLE)/models/model.pt
 	cp $(RUNS)/weights_2_5d/best.pt $(BUNDLE)/models/model_2_5d.pt
 	$(BIN)/python -P -m pipeline.bundle.hashes $(BUNDLE)
