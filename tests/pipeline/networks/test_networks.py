@@ -40,6 +40,26 @@ def test_patch_sizes():
         check_patch_size(unet(), 1, [0, 32, 8])
 
 
+def test_strides_promise_no_more_than_the_network_takes(monkeypatch):
+    def asked(size, network, in_channels=1):
+        try:
+            check_patch_size(network, in_channels, size)
+        except SettingError:
+            return False
+        return True
+
+    sizes = [(8, 8, 8), (12, 8, 4), (4, 4, 4), (6, 8, 8), (8, 8), (9, 9, 9)]
+    told = [asked(size, unet()) for size in sizes]
+    assert not asked((8, 8, 8), unet(), in_channels=2)
+    monkeypatch.setattr("pipeline.networks.patch_size._promises", lambda *_: False)
+    assert told == [asked(size, unet()) for size in sizes] == [True, True, False, False, False, False]
+
+
+def test_a_network_whose_strides_say_it_is_not_asked(monkeypatch):
+    monkeypatch.setattr("pipeline.networks.patch_size._takes", lambda *_: pytest.fail("asked"))
+    assert check_patch_size(unet(), 1, [24, 32, 8]) == (24, 32, 8)
+
+
 @pytest.mark.parametrize("network", [unet(3), UNetELU(3, 3)], ids=["unet", "elu"])
 def test_weights_come_back(tmp_path, network):
     torch.save(network.state_dict(), tmp_path / "model.pt")
