@@ -43,17 +43,29 @@ def count_classes(label_map: Array, hu: Array, classes: Mapping[str, int], slice
     Returns:
         Class name to counts, in the order of the label values.
     """
-    boxes = _boxes(label_map, max(1, *classes.values()))
+    boxes = value_boxes(label_map, max(1, *classes.values()))
     foreground = sorted((value, name) for name, value in classes.items() if value != 0)
     return {name: _count(label_map, hu, value, boxes[value - 1], slice_axis) for value, name in foreground}
 
 
-def _boxes(label_map: Array, highest: int) -> list[tuple[slice, ...] | None]:
-    """The bounding box of each value, found in the order of memory: across it, each voxel is a cache miss."""
-    order = sorted(range(label_map.ndim), key=lambda axis: -abs(label_map.strides[axis]))
+def value_boxes(label_map: Array, highest: int) -> list[tuple[slice, ...] | None]:
+    """Find the bounding box of each value, in the order of memory: across it, each voxel is a cache miss.
+
+    Args:
+        label_map: Of any unsigned integers, ``(X, Y, Z)``, any order in memory.
+        highest: The last value to look for.
+
+    Returns:
+        The box of each value from 1 on; None for those that are not there.
+    """
+    order = _memory_order(label_map)
     found = ndimage.find_objects(label_map.transpose(order), max_label=highest)
     back = [order.index(axis) for axis in range(label_map.ndim)]
     return [None if box is None else tuple(box[axis] for axis in back) for box in found]
+
+
+def _memory_order(volume: Array) -> list[int]:
+    return sorted(range(volume.ndim), key=lambda axis: -abs(volume.strides[axis]))
 
 
 def slice_axis_of(affine: npt.NDArray[np.float64]) -> int:
@@ -83,10 +95,11 @@ def _count(label_map: Array, hu: Array, value: int, box: tuple[slice, ...] | Non
 
 
 def _components(mask: Array, first_slice: int, slice_axis: int) -> tuple[tuple[int, int, int], ...]:
-    # The labelled image (four bytes a voxel of the box) is gone when this returns.
-    labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3), dtype=bool))
+    # The labelled image (four bytes a voxel of the box), in the order of memory too, is gone when this returns.
+    order = _memory_order(mask)
+    labels, _ = ndimage.label(mask.transpose(order), structure=np.ones((3, 3, 3), dtype=bool))
     sizes = np.bincount(labels.ravel())[1:]
-    ranges = [part[slice_axis] for part in ndimage.find_objects(labels)]
+    ranges = [part[order.index(slice_axis)] for part in ndimage.find_objects(labels)]
     found = [
         (int(size), first_slice + part.start, first_slice + part.stop - 1)
         for size, part in zip(sizes, ranges, strict=True)

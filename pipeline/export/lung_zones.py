@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+
+from pipeline.export.class_counts import value_boxes
 
 Array = npt.NDArray[Any]
 
@@ -66,8 +67,7 @@ def count_lungs(label_map: Array, hu: Array, lungs: Array, affine: npt.NDArray[n
     voxels = np.zeros((2, 3, _LABELS), dtype=np.int64)
     hu_sum = np.zeros(2)
     below, hazy = np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int64)
-    boxes: list[tuple[slice, ...] | None] = list(ndimage.find_objects(lungs, max_label=RIGHT))
-    for row, box in enumerate(boxes):
+    for row, box in enumerate(value_boxes(lungs, RIGHT)):
         if box is None:
             continue
         ends = _height_range(lungs, box, row + 1, affine)
