@@ -29,7 +29,10 @@ TEXT = ("case", "status", "error")
 
 
 def begin(
-    handlers: Sequence[Any], bundle_root: str | PathLike[str], weights: str | None, parameters: Mapping[str, Any]
+    handlers: Sequence[Any],
+    bundle_root: str | PathLike[str],
+    weights: str | Sequence[str] | None,
+    parameters: Mapping[str, Any],
 ) -> None:
     """Has the run's parameters recorded, and the run kept open until :func:`conclude`.
 
@@ -52,7 +55,7 @@ def conclude(
     handlers: Sequence[Any],
     bundle_root: str | PathLike[str],
     output_dir: str | PathLike[str],
-    weights: Iterable[str | PathLike[str]] = (),
+    weights: Iterable[str | PathLike[str] | Sequence[str | PathLike[str]]] = (),
 ) -> None:
     """Adds what a run has written, and the bundle, and ends the run in the tracker.
 
@@ -60,7 +63,7 @@ def conclude(
         handlers: See :func:`begin`.
         bundle_root: The bundle's folder: its configs are kept.
         output_dir: Its tables and pictures are kept, with their folders, and the figures of `cases.csv` as metrics.
-        weights: Files that are kept beside the configs, where they are there.
+        weights: Files that are kept beside the configs, where they are there; those of an ensemble in folders 0, 1, ….
     """
     for handler in _tracking(handlers):
         run: Any = handler.cur_run
@@ -70,14 +73,24 @@ def conclude(
         for name, value in cohort_figures(Path(output_dir) / "cases.csv").items():
             client.log_metric(run_id, name, value)
         client.log_artifacts(run_id, str(Path(bundle_root) / "configs"), "bundle/configs")
-        for path in map(Path, weights):
-            if path.is_file():
-                client.log_artifact(run_id, str(path), "bundle/models")
+        for place, path in weights_files(weights):
+            client.log_artifact(run_id, str(path), place)
         for path in written(Path(output_dir)):
             folder = path.parent.relative_to(output_dir).as_posix()
             client.log_artifact(run_id, str(path), "results" if folder == "." else f"results/{folder}")
         handler.close()
         logger.info("run %s of experiment %s is in the tracker", run_id, handler.experiment_name)
+
+
+def weights_files(weights: Iterable[str | PathLike[str] | Sequence[str | PathLike[str]]]) -> list[tuple[str, Path]]:
+    """The folder in the tracker of each weights file that is there; files of an ensemble often share one name."""
+    found = []
+    for given in weights:
+        if isinstance(given, str | PathLike):
+            found.append(("bundle/models", Path(given)))
+        else:
+            found += [(f"bundle/models/{number}", Path(one)) for number, one in enumerate(given)]
+    return [(place, path) for place, path in found if path.is_file()]
 
 
 def written(folder: Path) -> list[Path]:

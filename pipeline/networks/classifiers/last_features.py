@@ -9,6 +9,7 @@ from monai.networks.nets import DenseNet
 from torch import nn
 
 from pipeline.networks.classifiers.scattering import ScatteringClassifier
+from pipeline.networks.ensemble import Ensemble
 from transforms.errors import SettingError
 
 _PROBE_SIDE = 64
@@ -18,7 +19,8 @@ def last_features(network: nn.Module, in_channels: int) -> str:
     """The name of the last convolution that runs over an input.
 
     A DenseNet's last convolution makes only the last few of the maps that it classifies from: there it is the
-    activation of all of them. A scattering network's are its standardised maps.
+    activation of all of them. A scattering network's are its standardised maps. Of an ensemble it is the name in each
+    of its networks, which are of one kind.
 
     Args:
         network: Takes `(B, in_channels, H, W)`.
@@ -27,6 +29,8 @@ def last_features(network: nn.Module, in_channels: int) -> str:
     Raises:
         SettingError: When the network has no convolution.
     """
+    if isinstance(network, Ensemble):
+        return last_features(network.networks[0], in_channels)
     for name, module in network.named_modules():
         if isinstance(module, DenseNet):
             return f"{name}.class_layers.relu".lstrip(".")

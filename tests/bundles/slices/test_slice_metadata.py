@@ -96,7 +96,7 @@ def test_versions_agree(metadata):
 
 def test_overlays_change_only_keys_that_are_there(configs):
     """MONAI takes an unknown key without a word: a renamed setting would leave an overlay without effect."""
-    own = {"splits", "mining", "refinement", "pseudo_masks"} | {
+    own = {"splits", "mining", "refinement", "pseudo_masks", "average"} | {
         "split",
         "threshold",
         "bootstrap_samples",

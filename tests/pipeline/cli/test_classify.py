@@ -52,6 +52,11 @@ def test_the_plain_command(asked):
         (["--mode", "exact"], {"mode": "exact"}),
         (["--weights", "mine.pt"], {"weights": "mine.pt"}),
         (["--overlay", "one_logit.yaml"], {"configs": ["inference.yaml", "one_logit.yaml"]}),
+        (["--weights", "a.pt", "--weights", "b.pt"], {"weights": ["a.pt", "b.pt"]}),
+        (
+            ["--overlay", "one_logit.yaml", "--weights", "a.pt", "--weights", "b.pt"],
+            {"configs": ["inference.yaml", "one_logit.yaml", "ensemble.yaml"]},
+        ),
         (["--device", "cpu"], {"device": "cpu"}),
         (["--allow", "uneven"], {"allow": ["uneven"]}),
         (["--jobs", "2"], {"jobs": 2}),

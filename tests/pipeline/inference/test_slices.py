@@ -6,6 +6,7 @@ from torch import nn
 
 from pipeline.inference.gradcam import class_activation
 from pipeline.inference.slices import SliceInferer
+from pipeline.networks import Ensemble
 from pipeline.networks.classifiers import classifier, last_features
 
 
@@ -60,6 +61,25 @@ def test_the_map_shows_what_spoke_for_the_class(logits):
     assert not class_activation(network, images, "keep", 0).any()
     assert not network.keep._forward_hooks
     assert not network.keep._backward_hooks
+
+
+class Half(Blob):
+    """Sees the left half alone."""
+
+    def forward(self, image):
+        return super().forward(image * (torch.arange(image.shape[3]) < image.shape[3] // 2))
+
+
+def test_the_map_of_an_ensemble_is_the_mean_of_its_networks():
+    images = torch.zeros(1, 1, 16, 16)
+    images[0, 0, 2:5, 2:5] = 0.5
+    images[0, 0, 2:5, 10:13] = 1
+    both = Ensemble([Blob(2), Half(2)])
+    (found,) = class_activation(both, images, "keep", 1)
+    one, other = (class_activation(network, images, "keep", 1)[0] for network in both.networks)
+    torch.testing.assert_close(found, (one + other) / (one + other).max())
+    assert found[3, 3] != one[3, 3]
+    assert last_features(Ensemble([classifier("resnet18", 1, 2)] * 2), 1) == "layer4.1.conv2"
 
 
 @pytest.mark.parametrize("name", ["densenet121", "resnet18", "resnet18_fpn", "seresnet50", "efficientnet-b0"])

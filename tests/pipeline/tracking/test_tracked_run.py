@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.tracking import begin, conclude
-from pipeline.tracking.tracked_run import _loss, cohort_figures, written
+from pipeline.tracking.tracked_run import _loss, cohort_figures, weights_files, written
 
 TABLE = """case,status,error,seconds,lung_volume_ml,severity
 a,done,,2.0,4000,3
@@ -25,6 +25,15 @@ def test_tables_and_pictures_are_kept_and_neither_volumes_nor_the_trackers_own(t
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [str(path.relative_to(tmp_path)) for path in written(tmp_path)] == ["a/preview.png", "cases.csv"]
+
+
+def test_weights_of_an_ensemble_are_kept_apart(tmp_path):
+    one, other = tmp_path / "a" / "best.pt", tmp_path / "b" / "best.pt"
+    for path in (one, other):
+        path.parent.mkdir()
+        path.touch()
+    assert weights_files([str(one), tmp_path / "gone.pt"]) == [("bundle/models", one)]
+    assert weights_files([[str(one), str(other)]]) == [("bundle/models/0", one), ("bundle/models/1", other)]
 
 
 def test_without_a_tracker_nothing_is_done(tmp_path):
