@@ -24,7 +24,6 @@ def plan(data: Path, output: Path, bundle: str, device: str, margin_mm: float, m
     from tqdm import tqdm
 
     from pipeline.bundle import find_bundle
-    from pipeline.bundle.classes import bundle_classes
     from pipeline.cli.logs import log_to_stderr
     from pipeline.cohorts.evaluator import CasesFailedError
     from pipeline.datasets.datalist import load_datalist
@@ -45,7 +44,7 @@ def plan(data: Path, output: Path, bundle: str, device: str, margin_mm: float, m
     faults = [one for one in seen if isinstance(one, Fault)]
     for fault in faults:
         click.echo(f"left out: {fault.case}: {fault.reason}", err=True)
-    named = classes or found_classes(cases, bundle_classes(find_bundle(bundle)))
+    named = classes or found_classes(cases)
     network = network_of(find_bundle(bundle), len(named))
     made = make_plan(cases, named, budget_of(select_device(device)), network, margin_mm, minutes)
     text = overlay_text(made, cases, faults)

@@ -131,6 +131,8 @@ def _write_case(out: Path, case: Case, settings: PaintedSet) -> list[tuple[str, 
     volume = read_ct(case.path, series_uid=case.series_uid)
     native = Grid(shape=volume.array.shape, affine=volume.affine)
     lungs = native_lungs(volume.array, volume.affine)
+    if settings.parts and case.name not in settings.parts:
+        _log.warning("%s: no parts are named for it, so that all of it is used", case.name)
     parts = [_box_of(part, native) for part in settings.parts.get(case.name, WHOLE)]
     written = []
     for version in tqdm(range(settings.versions), desc=f"{case.name}: painting", disable=None):

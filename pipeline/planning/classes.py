@@ -34,14 +34,15 @@ def listed_classes(data: Path) -> dict[str, int] | None:
     return dict(sorted(({"background": 0} | {n: v for n, v in found.items() if v}).items(), key=lambda item: item[1]))
 
 
-def found_classes(cases: Sequence[CaseFacts], usual: Mapping[str, int]) -> Mapping[str, int]:
-    """The bundle's classes where all values that are there are theirs, else `class_1` and so on.
+def found_classes(cases: Sequence[CaseFacts]) -> Mapping[str, int]:
+    """Names for values that the data set does not name: `lesion` where there is one, else `class_1` and so on.
+
+    The bundle's own are not guessed: SEG and SR would call whatever was labelled 1 a ground glass opacity.
 
     Args:
         cases: What was looked at.
-        usual: The bundle's classes.
     """
     values = sorted({value for case in cases for value in case.class_ml})
-    if set(values) <= set(usual.values()):
-        return usual
+    if len(values) == 1:
+        return {"background": 0, "lesion": values[0]}
     return {"background": 0} | {f"class_{value}": value for value in values}

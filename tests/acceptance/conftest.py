@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -27,18 +22,10 @@ from pipeline.export.measurements import measure
 from pipeline.export.provenance import BundleIdentity
 from pipeline.phantom import LESION_LABELS, Phantom, PhantomSpec, make_phantom
 from pipeline.phantom.dicom import write_series
+from tests.acceptance.programs import absent, free_port, installed, serving
 from transforms.reading import Volume, read_ct
 
 DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-REMEDIES = {
-    "Orthanc": "apt-get install orthanc orthanc-dicomweb",
-    "dciodvfy": "apt-get install dicom3tools",
-    "dcentvfy": "apt-get install dicom3tools",
-    "dcm2niix": "apt-get install dcm2niix",
-    "setpriv": "apt-get install util-linux",
-    "segimage2itkimage": "pip install dcmqi",
-}
-
 BUNDLE = BundleIdentity(name="ct_lesion_segmentation", version="1.0.0", weights_hash="sha256:" + "0" * 64)
 CLASSES = {"background": 0, **LESION_LABELS}
 
@@ -135,19 +122,6 @@ def scan(oblique_degrees: float) -> Phantom:
     return make_phantom(PhantomSpec(seed=1, shape=shape, spacing_mm=spacing, oblique_degrees=oblique_degrees))
 
 
-def installed(name: str) -> str:
-    """The path of a program; without it the test is skipped, or failed where CTVOL_REQUIRE_SERVICES is 1."""
-    beside_python = str(Path(sys.executable).parent)
-    found = shutil.which(name, path=os.pathsep.join([beside_python, os.environ["PATH"]]))
-    return found or absent(name, REMEDIES[name])
-
-
-def absent(what: str, remedy: str) -> str:
-    """Ends the test: skipped, or failed where CTVOL_REQUIRE_SERVICES is 1."""
-    end = pytest.fail if os.environ.get("CTVOL_REQUIRE_SERVICES") == "1" else pytest.skip
-    end(f"{what} is not installed: {remedy}, or `make services`")
-
-
 @pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """A function that gives the path of a program, or ends the test with what to install."""
@@ -223,10 +197,8 @@ def archive(orthanc_url: str) -> Iterator[Archive]:
 
 @contextmanager
 def orthanc_in(folder: Path) -> Iterator[str]:
-    # The kernel ends the server with the tests, however these end.
-    command = [installed("setpriv"), "--pdeathsig", "TERM", installed("Orthanc"), str(folder / "orthanc.json")]
     if not DICOMWEB_PLUGIN.exists():
-        absent("Orthanc's DICOMweb plugin", REMEDIES["Orthanc"])
+        absent("Orthanc's DICOMweb plugin", "apt-get install orthanc orthanc-dicomweb")
     port = free_port()
     configuration = {
         "HttpPort": port,
@@ -239,35 +211,10 @@ def orthanc_in(folder: Path) -> Iterator[str]:
         "SaveJobs": False,
     }
     (folder / "orthanc.json").write_text(json.dumps(configuration))
-    with (folder / "orthanc.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        yield answering(f"http://127.0.0.1:{port}", server, folder / "orthanc.log")
-    finally:
-        server.terminate()
-        try:
-            server.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-
-
-def answering(url: str, server: subprocess.Popen[bytes], log: Path) -> str:
-    """The address, as soon as the server answers there."""
-    for _ in range(300):
-        if server.poll() is not None:
-            break
-        with suppress(requests.ConnectionError):
-            requests.get(f"{url}/system", timeout=5).raise_for_status()
-            return url
-        time.sleep(0.1)
-    pytest.fail(f"Orthanc did not start:\n{log.read_text()[-3000:]}")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    command = [installed("Orthanc"), folder / "orthanc.json"]
+    url = f"http://127.0.0.1:{port}"
+    with serving(command, f"{url}/system", folder / "orthanc.log"):
+        yield url
 
 
 class Results(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import absent
+from tests.acceptance.programs import absent
 from tests.bundles.conftest import (  # noqa: F401
     BUNDLE,
     QUICK,

@@ -17,7 +17,7 @@ from monai.networks.nets import UNet
 
 from pipeline.bundle.hashes import publish_hashes
 from pipeline.networks import UNetELU
-from pipeline.phantom import Phantom, PhantomFiles, PhantomSpec, make_phantom, write_phantom
+from pipeline.phantom import LESION_LABELS, Phantom, PhantomFiles, PhantomSpec, make_phantom, write_phantom
 
 Result = subprocess.CompletedProcess[str]
 Run = Callable[..., Result]
@@ -68,7 +68,7 @@ def data_set(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Path
         split: [{"case": name} | {kind: f"{name}_{kind}.nii.gz" for kind in ("image", "label")} for name in names]
         for split, names in splits.items()
     }
-    (folder / "dataset.json").write_text(json.dumps(listed))
+    (folder / "dataset.json").write_text(json.dumps({"labels": LESION_LABELS} | listed))
     return folder
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +23,7 @@ from pipeline.bundle.hashes import publish_hashes
 from pipeline.label_app import write_label_app
 from pipeline.networks.classifiers import classifier
 from pipeline.phantom import PhantomSpec, make_phantom
-from tests.acceptance.conftest import absent, free_port, installed
+from tests.acceptance.programs import absent, free_port, serving
 from tests.bundles.conftest import TINY_3D, tiny_bundle, weights  # noqa: F401
 from tests.conftest import Run
 
@@ -82,42 +80,19 @@ def serve(client_module: ModuleType) -> Callable[..., Any]:
         start = ["-P", "-m", "monailabel.main", "start_server", "--app", app, "--studies", studies]
         place = ["--host", "127.0.0.1", "--port", port]
         pairs = [word for at in range(0, len(conf), 2) for word in ("--conf", *conf[at : at + 2])]
-        command = [installed("setpriv"), "--pdeathsig", "TERM", PYTHON, *start, *place, *pairs]
+        command = [PYTHON, *start, *place, *pairs]
         cache = {"MONAI_LABEL_DICOMWEB_CACHE_PATH": str(tmp / "cache"), "TMPDIR": str(tmp), "HOME": str(tmp)}
         own = {"PATH": f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
         quiet = {"MONAI_LABEL_AUTO_UPDATE_SCORING": "false"}
         environment = {**os.environ, **own, **cache, **quiet, **settings}
         environment.pop("PYTHONPATH", None)
-        log = tmp / "server.log"
-        with log.open("wb") as out:
-            server = subprocess.Popen(
-                [str(word) for word in command], stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=tmp
-            )
-        try:
-            url = _answering(f"http://127.0.0.1:{port}", server, log)
+        url, log = f"http://127.0.0.1:{port}", tmp / "server.log"
+        with serving(command, f"{url}/info/", log, seconds=120, env=environment, cwd=tmp):
             answers = tmp / "answers"  # the server removes what it sent: not the client's copy of the same name
             answers.mkdir()
             yield Server(url, Path(app), client_module.MONAILabelClient(url, str(answers)), log)
-        finally:
-            server.terminate()
-            try:
-                server.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
 
     return run
-
-
-def _answering(url: str, server: subprocess.Popen[bytes], log: Path) -> str:
-    for _ in range(1200):
-        if server.poll() is not None:
-            break
-        with suppress(requests.ConnectionError):
-            requests.get(f"{url}/info/", timeout=60).raise_for_status()
-            return url
-        time.sleep(0.1)
-    pytest.fail(f"the server did not start:\n{log.read_text()[-3000:]}")
 
 
 @pytest.fixture(scope="session")

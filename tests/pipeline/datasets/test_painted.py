@@ -67,6 +67,13 @@ def test_versions_take_turns_with_the_thickness(painted):
     assert thicknesses == [4, 12, 4]
 
 
+def test_a_ct_without_named_parts_is_used_whole_and_it_is_said(healthy, tmp_path, caplog):
+    parts = {"another": [[[None, 5], [None, None], [None, None]]]}
+    write_painted_dataset(tmp_path, [healthy], PaintedSet(versions=1, validation=0, parts=parts))
+    assert voxels(tmp_path / "imagesTr" / "ct_00_0.nii.gz")[0].shape == voxels(healthy)[0].shape
+    assert "ct: no parts are named for it" in caplog.text
+
+
 def test_averaged_slices_lie_at_the_middle_one():
     hu = np.arange(7, dtype=np.int16)[None, None].repeat(2, 0).repeat(2, 1) * 10
     lungs = (hu == 10).astype(np.uint8)

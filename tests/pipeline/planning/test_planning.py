@@ -11,6 +11,7 @@ from monai.networks.nets import UNet
 
 from pipeline.datasets.intensities import Tally
 from pipeline.planning import Budget, CaseFacts, make_plan, overlay_text
+from pipeline.planning.classes import found_classes
 from pipeline.planning.memory import budget_of, training_bytes
 from transforms.errors import DataListError
 
@@ -141,6 +142,19 @@ def test_the_overlay_says_why_and_cannot_be_broken_out_of(network):
     for key in ("region", "spacing_mm", "windows", "patch_size", "train_batch_size"):
         before = text[: text.index(f"\n{key}:")].rsplit("\n", 1)[-1]
         assert before.startswith("# "), key
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([{1}], {"lesion": 1}),
+        ([{1}, set(), {1, 2}], {"class_1": 1, "class_2": 2}),
+        ([{3}, {1}, {2}], {"class_1": 1, "class_2": 2, "class_3": 3}),
+    ],
+)
+def test_values_without_names_get_neutral_ones(values, names):
+    cases = [facts(class_ml=dict.fromkeys(one, 1.0)) for one in values]
+    assert found_classes(cases) == {"background": 0, **names}
 
 
 @pytest.fixture
