@@ -23,6 +23,7 @@ from .hu_windows import HUWindows as HUWindows
 from .hu_windows import HUWindowsd as HUWindowsd
 from .native import KeepNatived as KeepNatived
 from .network_input import NetworkInput as NetworkInput
+from .place_in_image import AddPlaceInImaged as AddPlaceInImaged
 from .reading import CheckSameGridd as CheckSameGridd
 from .reading import LoadCTd as LoadCTd
 from .reading import LoadLabelMapd as LoadLabelMapd

@@ -27,11 +27,10 @@ from transforms.augmentation import (
 from transforms.augmentation.sampling import Mode
 from transforms.classes import check_classes
 from transforms.components import RemoveSmallComponentsd
-from transforms.errors import SettingError
 from transforms.grids import RestoreLabelMapd
 from transforms.grids.restoring import Activation
 from transforms.native import KeepNatived
-from transforms.network_input import FIELD_KEY, NetworkInput, Step
+from transforms.network_input import NetworkInput, Step
 from transforms.reading import CheckSameGridd, LoadCTd, LoadLabelMapd
 from transforms.slabs import ToSlabd
 from transforms.stacks import LoadStackd, LoadStackMaskd, StackSettings
@@ -154,14 +153,14 @@ def training_chain(
     """
     settings = NetworkInput.of(network_input)
     slab = slices is not None
-    if slab and settings.field_of_view:
-        raise SettingError("slabs have no channel for the field of view", where="field_of_view", found=True)
+    settings.check_slab(slices)
     size = [*patch_size[:2], slices] if slices is not None else list(patch_size)
     ranges = None if deformation is None else DeformationRanges.of({**deformation, "in_plane": slab})
-    keys = ["image", "label", *([FIELD_KEY] if settings.field_of_view else [])]
-    modes: list[Mode] = ["linear", "nearest", "linear"]
+    keys = ["image", "label", *settings.further_keys]
+    linear: Mode = "linear"
+    modes: list[Mode] = [linear, "nearest", *(linear for _ in settings.further_keys)]
     patch: dict[str, Any] = {
-        "mode": modes[: len(keys)],
+        "mode": modes,
         "ranges": ranges,
         "prob": deformation_prob,
         "foreground": foreground,

@@ -8,14 +8,20 @@ from typing import Any
 
 from monai.transforms import ConcatItemsd, DeleteItemsd
 
+from transforms.errors import SettingError
 from transforms.field_of_view import AddFieldOfViewd
 from transforms.grids import NetworkLattice, PatchLattice, RegionOfInterestd, ToNetworkGridd
 from transforms.grids.region import Region
 from transforms.grids.resampling import Mode
 from transforms.hu_windows import HUWindowsd
+from transforms.place_in_image import AddPlaceInImaged
+from transforms.slabs import check_slices
 
 FIELD_KEY = "field_of_view"
 """Where the field of view stands until it is a channel of the image."""
+
+PLACE_KEY = "place_in_image"
+"""Where the place in the image stands until it is one."""
 
 Step = Callable[[Mapping[Hashable, Any]], Mapping[Hashable, Any]]
 
@@ -35,6 +41,8 @@ class NetworkInput:
         scaling: `scaling`, `mean` and `std` of :class:`transforms.HUWindowsd`.
         field_of_view: Whether a further channel is 1 where the volume is, 0 where a patch looks beyond it
             (:class:`transforms.AddFieldOfViewd`); not for slabs.
+        place_margin_mm: Of a further channel that says where in its image a voxel lies
+            (:class:`transforms.AddPlaceInImaged`); `None` for none; not for slabs.
         patches: `patch_size`, `overlap` and, where wanted, `min_weight` of :class:`transforms.grids.PatchLattice`
             where a region is searched in patches: they lie where they would lie on the whole volume, and see all that
             they would see there.
@@ -48,6 +56,7 @@ class NetworkInput:
     windows: Sequence[Any] | None = ("lesion",)
     scaling: Mapping[str, Any] = field(default_factory=lambda: {"scaling": "unit"})
     field_of_view: bool = False
+    place_margin_mm: float | None = None
     patches: Mapping[str, Any] | None = None
 
     @classmethod
@@ -63,15 +72,57 @@ class NetworkInput:
             *self.join_steps(),
         ]
 
+    @property
+    def further_keys(self) -> list[str]:
+        """The keys of what becomes a further channel, after those of the HU windows, in their order."""
+        wanted = {FIELD_KEY: self.field_of_view, PLACE_KEY: self.place_margin_mm is not None}
+        return [key for key, is_wanted in wanted.items() if is_wanted]
+
+    def channels(self, slices: int | None = None) -> int:
+        """How many channels a network is given.
+
+        Args:
+            slices: Of a slab; `None` for a volume.
+
+        Raises:
+            SettingError: When a slab is to have a channel that slabs have not, or no middle slice.
+        """
+        self.check_slab(slices)
+        return (1 if self.windows is None else len(self.windows)) * (slices or 1) + len(self.further_keys)
+
+    def check_slab(self, slices: int | None) -> None:
+        """Makes sure that what is wanted of slabs can be had of them.
+
+        Args:
+            slices: Of a slab; `None` for a volume.
+
+        Raises:
+            SettingError: When a slab is to have a channel that slabs have not, or no middle slice.
+        """
+        if slices is None:
+            return
+        check_slices(slices)
+        for key, where in ((FIELD_KEY, "field_of_view"), (PLACE_KEY, "place_margin_mm")):
+            if key in self.further_keys:
+                raise SettingError(
+                    "slabs have no channel for the field of view, nor for the place in the image",
+                    where=where,
+                    found=getattr(self, where),
+                    remedy="Leave the setting out, or take the 3D network",
+                )
+
     def field_steps(self) -> list[Step]:
-        """Puts the field of view under a key of its own, to be deformed as the image is."""
-        return [AddFieldOfViewd("image", FIELD_KEY)] if self.field_of_view else []
+        """Puts further channels under keys of their own, to be deformed as the image is."""
+        return [
+            *([AddFieldOfViewd("image", FIELD_KEY)] if self.field_of_view else []),
+            *([] if self.place_margin_mm is None else [AddPlaceInImaged("image", self.place_margin_mm, PLACE_KEY)]),
+        ]
 
     def join_steps(self) -> list[Step]:
-        """Makes the field of view the last channel of the image."""
-        if not self.field_of_view:
+        """Makes them the last channels of the image."""
+        if not self.further_keys:
             return []
-        return [ConcatItemsd(["image", FIELD_KEY], "image"), DeleteItemsd(FIELD_KEY)]
+        return [ConcatItemsd(["image", *self.further_keys], "image"), DeleteItemsd(self.further_keys)]
 
     def grid_steps(self, *, label_key: str | None = None, lungs_key: str | None = None) -> list[Step]:
         """The transforms from the volume as read under `image` to the network grid and HU windows.

@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from pipeline.planning.cases import CaseFacts, Triple
+from pipeline.planning.cropping import EVEN_SIDES, cropping_of
 from pipeline.planning.memory import Budget, training_bytes
 from transforms.errors import DataListError
 
@@ -26,12 +27,6 @@ SHORT_MINUTES = 120
 SHORT_PATCH_VOXELS = 64**3
 """Voxels of such a patch."""
 
-CROPPED_WITHIN = 2
-"""Voxels by which margins may differ in data that were cropped around their foreground."""
-
-CROPPED_SHARE = 0.6
-"""Share of the cases that must have the widest margin on each side; the others' scans may have ended before."""
-
 LESION_VOXELS = 6.0
 """But only as long as a lesion of the usual size is this many voxels across."""
 
@@ -43,9 +38,6 @@ WORTH = 0.9
 
 STEP = 16
 """Sizes of patches are multiples of it: the network halves them four times."""
-
-FEWEST_CROPPED = 3
-"""Cases that it takes to say so."""
 
 CUT_SHARE = 0.6
 """Share of training patches of volumes that are cut again."""
@@ -115,26 +107,31 @@ def make_plan(
     if minutes is not None:
         values |= {"max_minutes": minutes, "max_epochs": ENDLESS}
         reasons["max_minutes"] = "as asked; the schedule of the learning rate is fitted to it"
-    cropped = _cropped(cases)
-    if cropped is not None:
-        values |= {"field_of_view": True, "cut_margins": CUT_SHARE}
-        reasons["field_of_view"] = cropped
+    cropped, cropped_reasons = _cropped(cases)
+    values |= cropped
+    reasons |= cropped_reasons
     return Plan(values=values, reasons=reasons)
 
 
-def _cropped(cases: Sequence[CaseFacts]) -> str | None:
-    """Why the place of the foreground is given away by where volumes end; `None` where it is not."""
-    margins = np.array([case.margins for case in cases if case.margins])
-    if len(margins) < FEWEST_CROPPED or not margins.any():
-        return None
-    widest = margins.max(axis=0)
-    if ((margins >= widest - CROPPED_WITHIN).mean(axis=0) < CROPPED_SHARE).any():
-        return None
-    typical = _times(np.median(margins, axis=0)[:3], 0)
-    return (
-        f"volumes end {typical} voxels beyond their foreground, none later: they were cropped around it, which tells "
-        "its place; the network is shown where volumes end, and volumes are cut again at random in training"
-    )
+def _cropped(cases: Sequence[CaseFacts]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What is set, and why, where volumes end as their foreground wants it."""
+    cropping = cropping_of(cases)
+    if cropping is None:
+        return {}, {}
+    values: dict[str, Any] = {"field_of_view": True, "cut_margins": CUT_SHARE}
+    reasons = {
+        "field_of_view": f"volumes end {_times(cropping.voxels, 0)} voxels beyond their foreground, none later: they "
+        "were cropped around it, which tells its place; the network is shown where volumes end, and volumes are cut "
+        "again at random in training"
+    }
+    if cropping.margin_mm is not None:
+        values["place_margin_mm"] = cropping.margin_mm
+        reasons["place_margin_mm"] = (
+            f"on {EVEN_SIDES} sides or more of every case that is {cropping.margin_mm:.0f} mm: the foreground lies in "
+            "the middle, and the network is shown where that is. WARNING: images that are to be segmented must be "
+            "cropped likewise; for others make this null and train without it"
+        )
+    return values, reasons
 
 
 def _region(cases: Sequence[CaseFacts]) -> tuple[str, str]:

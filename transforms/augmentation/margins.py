@@ -10,6 +10,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, Randomizable, SpatialCropd, generate_spatial_bounding_box
 
 from transforms.errors import SettingError
+from transforms.grids.network_grid import NETWORK_BOX, cut_box
 
 
 class RandCutMarginsd(Randomizable, MapTransform):
@@ -38,7 +39,7 @@ class RandCutMarginsd(Randomizable, MapTransform):
         self.prob = prob
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Returns the dictionary with what is left of each volume; their affines follow."""
+        """Returns the dictionary with what is left of each volume; their affines and places in the image follow."""
         whole = dict(data)
         drawn, low_shares, high_shares = self.R.uniform(), self.R.uniform(size=3), self.R.uniform(size=3)
         shape = np.array(whole[self.label_key].shape[1:])
@@ -53,4 +54,7 @@ class RandCutMarginsd(Randomizable, MapTransform):
             roi_end=end.tolist(),
             allow_missing_keys=self.allow_missing_keys,
         )(whole)
+        for key in self.key_iterator(cut):
+            if NETWORK_BOX in cut[key].meta:
+                cut[key].meta[NETWORK_BOX] = cut_box(cut[key].meta[NETWORK_BOX], start.tolist(), end.tolist())
         return cut

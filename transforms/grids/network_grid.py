@@ -101,6 +101,26 @@ def network_part(grid: Grid, uncropped: Grid, whole: Grid) -> tuple[Grid, tuple[
     return whole.cropped(start, stop), tuple(start)
 
 
+def cut_box(box: Mapping[str, Sequence[int]], start: Sequence[int], stop: Sequence[int]) -> dict[str, list[int]]:
+    """What :data:`NETWORK_BOX` says of a volume after it was cut, as if its image had been cut.
+
+    A side that was cut is one where the image ends; another lies where it lay in the image.
+
+    Args:
+        box: Of the volume before.
+        start: Its first voxel that is kept, along each axis.
+        stop: The voxel after the last.
+    """
+    first, size, shape = [], [], []
+    for low, high, whole, begin, end in zip(box["start"], box["stop"], box["shape"], start, stop, strict=True):
+        image_low = low + begin if begin > 0 else 0
+        image_high = low + end if low + end < high else whole
+        first.append(low + begin - image_low)
+        size.append(end - begin)
+        shape.append(image_high - image_low)
+    return {"start": first, "stop": [a + b for a, b in zip(first, size, strict=True)], "shape": shape}
+
+
 def _check_size(size: Sequence[int | None]) -> None:
     if len(size) != 3 or any(voxels is not None and int(voxels) < 1 for voxels in size):
         raise SettingError(

@@ -89,6 +89,28 @@ def test_crops_around_the_foreground_are_seen_through(network):
     assert "field_of_view" not in free.values
 
 
+def test_lesions_in_the_middle_are_told_to_the_network(network):
+    # 51 mm on every side, in voxels of 1 x 1 x 3 mm.
+    spacing, even = (1.0, 1.0, 3.0), (51, 51, 17, 51, 51, 17)
+    cropped = [facts(spacing=spacing, margins=even), facts(spacing=spacing, margins=(51, 51, 17, 51, 51, 5))]
+    found = plan([*cropped, facts(spacing=spacing, margins=(51, 52, 16, 50, 51, 17))], network)
+    assert found.values["place_margin_mm"] == 51
+    assert found.values["cut_margins"] > 0
+    assert "WARNING" in found.reasons["place_margin_mm"]
+    assert "cropped likewise" in overlay_text(found, cropped, [])
+    aside = facts(spacing=spacing, margins=(51, 51, 5, 51, 20, 17))
+    assert "place_margin_mm" not in plan([*cropped, cropped[0], aside], network).values, (
+        "not in the middle of its image"
+    )
+    assert "place_margin_mm" not in plan(cropped, network).values, "two cases say nothing"
+    # As many voxels on each side are not as many millimetres.
+    uneven = [facts(spacing=spacing, margins=(30, 30, 30, 30, 30, 30)) for _ in range(3)]
+    assert "place_margin_mm" not in plan(uneven, network).values
+    assert plan(uneven, network).values["field_of_view"] is True
+    tight = [facts(spacing=spacing, margins=(1, 1, 1, 1, 1, 1)) for _ in range(3)]
+    assert "place_margin_mm" not in plan(tight, network).values, "no margin to go by"
+
+
 def test_patch_and_batch_fit_the_budget_and_the_network(network):
     small = Budget(device="a small device", bytes=1e9, patch_voxels=96**3, batch=4)
     cases = [facts(spacing=(1, 1, 3), shape=(320, 256, 64)) for _ in range(9)]
