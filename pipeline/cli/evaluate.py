@@ -77,7 +77,10 @@ def evaluate(
     """
     from tqdm import tqdm
 
-    from pipeline.bundle import find_bundle
+    from pipeline.cli.imports import imported_for_good
+
+    with imported_for_good():
+        from pipeline.bundle import find_bundle
     from pipeline.bundle.classes import bundle_classes
     from pipeline.cli.logs import log_to_stderr
     from pipeline.cohorts.evaluator import CasesFailedError

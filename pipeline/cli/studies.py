@@ -87,7 +87,10 @@ def _options(bundle: str, studies: str, pattern: str) -> list[Callable[..., Any]
 
 
 def _run(bundle: str, overlays: Sequence[str], keys: dict[str, Any]) -> None:
-    from pipeline.bundle import find_bundle, run_workflow
+    from pipeline.cli.imports import imported_for_good
+
+    with imported_for_good():
+        from pipeline.bundle import find_bundle, run_workflow
     from pipeline.bundle.errors import INTERRUPTED, INTERRUPTED_MESSAGE, say_error
     from pipeline.bundle.logs import json_logs
     from pipeline.cli.logs import log_to_stderr

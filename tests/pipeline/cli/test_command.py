@@ -58,3 +58,11 @@ def test_a_wrong_command_line_is_status_2(run_ctvol, command):
     assert result.stdout == ""
     assert "Usage: ctvol" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_command_sets_aside_what_it_imported():
+    code = (
+        "import gc, sys; from click.testing import CliRunner; from pipeline.cli import ctvol;"
+        "CliRunner().invoke(ctvol, sys.argv[1:]); print(gc.get_freeze_count() > 10**5, gc.isenabled())"
+    )
+    assert fresh("segment", "none", "-o", "none", code=code).stdout == "True True\n"
