@@ -108,6 +108,15 @@ def test_a_series_of_the_archive_becomes_a_seg_there_with_the_same_voxels(
     assert same > 0.995
 
 
+def test_the_servers_viewer_lists_the_archive(server, filled, series_of):
+    page = server.ask("GET", "/ohif/")
+    assert page.status_code == 200
+    assert "app-config.js" in page.text
+    studies = server.ask("GET", "/proxy/dicom/qido/studies").json()  # where app-config.js says that OHIF asks
+    study = pydicom.dcmread(series_of("oblique").files[0], stop_before_pixels=True).StudyInstanceUID
+    assert study in {one["0020000D"]["Value"][0] for one in studies}
+
+
 def test_a_corrected_label_is_stored_in_the_archive_with_its_voxels(server, filled, series_of, tmp_path):
     files = series_of("oblique").files
     uid = uid_of(files)
