@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,7 @@ def places(tmp_path_factory):
         "RUN_RECIPE/best.pt": str(folder / "run_recipe" / "best.pt"),
         "OUT_RECIPE": str(folder / "out_recipe"),
         "STUDY": str(study),
+        **write_studies(folder, study),
         "HEALTHY": str(healthy),
         "PAINTED": str(folder / "painted"),
         "DATA": str(folder / "data"),
@@ -87,6 +89,17 @@ def places(tmp_path_factory):
         **{name: str(folder / name) for name in ("PHANTOM", "PHANTOM/ct", "PHANTOM/truth.nii.gz", "PHANTOM_OUT")},
         **{name: str(folder / name) for name in ("PHANTOM_OUT/ct/labels.nii.gz", "PHANTOM_OUT/evaluation")},
     }
+
+
+def write_studies(folder: Path, study: Path) -> dict[str, str]:
+    """Two patients with a study each, as a folder, a glob and a list, and where their results go."""
+    studies = folder / "studies"
+    for patient in ("one", "two"):
+        shutil.copytree(study, studies / patient / "CT")
+    (folder / "list.csv").write_text(f"case,path\none,{studies / 'one' / 'CT'}\ntwo,{studies / 'two' / 'CT'}\n")
+    asked = {"STUDIES": studies, "STUDIES/*/CT": studies / "*" / "CT", "LIST.csv": folder / "list.csv"}
+    results = {name: folder / name.lower() for name in ("OUT_FOLDER", "OUT_LIST", "OUT_GLOB")}
+    return {name: str(path) for name, path in (asked | results).items()}
 
 
 def write_arrays(folder: Path) -> Path:
