@@ -53,6 +53,7 @@ class CaseWriter:
         write: Kinds of files (`nifti`, `lungs`, `measurements`, `seg`, `sr`, `report`, `probabilities`); `None` for the
             usual.
         seg: Settings of the DICOM SEG.
+        lung_lesions: Names of the classes whose lesions at the lungs' border are taken into the lungs.
         options: Settings to record in `provenance.json`.
         device: To record.
         settings: All settings that the results depend on, to record: by them a later run knows whether a case still
@@ -72,6 +73,7 @@ class CaseWriter:
         *,
         write: Collection[str] | None = None,
         seg: SegOptions | None = None,
+        lung_lesions: Collection[str] = (),
         options: Mapping[str, Any] | None = None,
         device: torch.device | str | None = None,
         settings: Mapping[str, Any] | None = None,
@@ -82,6 +84,7 @@ class CaseWriter:
         self.bundle = bundle
         self.write = check_kinds(DEFAULT_KINDS if write is None else write)
         self.seg = seg
+        self.lung_lesions = tuple(lung_lesions)
         self.options = options
         self.device = None if device is None else str(device)
         self.settings = settings
@@ -114,6 +117,7 @@ class CaseWriter:
             stages=seconds,
             write=self.write,
             seg=self.seg,
+            lung_lesions=self.lung_lesions,
             options=self.options,
             device=self.device,
             started=datetime.now(UTC) - timedelta(seconds=sum(seconds.values())),

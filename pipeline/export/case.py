@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from os import PathLike
@@ -18,6 +18,7 @@ from monai.data.meta_tensor import MetaTensor
 from pipeline.export.dicom.options import SegOptions
 from pipeline.export.files import cannot_write, make_folder, sweep
 from pipeline.export.kinds import DEFAULT_KINDS, RESULT_KINDS, CaseContent, check_kinds, need_measurements
+from pipeline.export.lung_masks import MaskRestorer, lungs_of_case, same_affine, with_lesions
 from pipeline.export.measurements import Measurements, measure
 from pipeline.export.provenance import (
     PROVENANCE_FILE,
@@ -29,17 +30,9 @@ from pipeline.export.provenance import (
 )
 from pipeline.export.table import CASES_TABLE, CellValue, done_row
 from pipeline.export.volumes import volumes_alone
-from transforms.anatomy import native_lungs
 from transforms.errors import GeometryError
-from transforms.grids import restore_mask
 
 Array = npt.NDArray[Any]
-#: Brings a coarse mask ``(1, X, Y, Z)`` with its affine to the native affine and shape.
-MaskRestorer = Callable[
-    [torch.Tensor, npt.NDArray[np.float64], npt.NDArray[np.float64], tuple[int, int, int]], torch.Tensor
-]
-
-_AFFINE_TOLERANCE_MM = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +65,7 @@ def write_case(
     device: str | None = None,
     started: datetime | None = None,
     restore: MaskRestorer | None = None,
+    lung_lesions: Collection[str] = (),
     run: RunRecord | None = None,
 ) -> CaseResult:
     """Write the result files of a case, ``provenance.json`` last.
@@ -94,6 +88,7 @@ def write_case(
         started: When the case was begun.
         restore: Brings a coarse lung mask to the native grid; by default the lungs are found there anew, and the coarse
             mask is interpolated only where that fails.
+        lung_lesions: Names of the classes whose lesions at the lungs' border are taken into the lungs.
         run: What a later run into the same folder needs to know.
 
     Returns:
@@ -109,7 +104,9 @@ def write_case(
     target = make_folder(folder)
     _remove(target / PROVENANCE_FILE)
     sweep(target)
-    content = case_content(data, classes=classes, bundle=bundle, seg=seg, kinds=kinds, restore=restore)
+    content = case_content(
+        data, classes=classes, bundle=bundle, seg=seg, kinds=kinds, restore=restore, lung_lesions=lung_lesions
+    )
     early = [kind for kind in kinds if not RESULT_KINDS[kind].needs_record]
     files, why_not = _write_kinds(target, early, content)
     seconds = {**stages, "write": time.perf_counter() - begun}
@@ -147,6 +144,7 @@ def case_content(
     seg: SegOptions | None = None,
     kinds: tuple[str, ...] = (),
     restore: MaskRestorer | None = None,
+    lung_lesions: Collection[str] = (),
 ) -> CaseContent:
     """Bring together, on the native grid, what result files are made of.
 
@@ -159,6 +157,7 @@ def case_content(
             lungs are not looked for, and of the classes the volumes alone are measured.
         restore: Brings a coarse lung mask to the native grid; by default the lungs are found there anew, and the coarse
             mask is interpolated only where that fails.
+        lung_lesions: Names of the classes whose lesions at the lungs' border are taken into the lungs.
 
     Returns:
         Arrays that share the tensors' memory, and the measurements.
@@ -171,7 +170,8 @@ def case_content(
     _check_grid(data["case"], native, pred)
     hu, label_map = _array(native)[0], _array(pred)[0].astype(np.uint8, copy=False)
     measured = not kinds or need_measurements(kinds)
-    lungs = _native_lungs(data.get("lungs"), hu, affine, restore) if measured else None
+    lungs = lungs_of_case(data.get("lungs"), hu, affine, restore) if measured else None
+    lungs = with_lesions(lungs, label_map, affine, classes, lung_lesions)
     case = str(data["case"])
     probabilities = data.get("probabilities")
     return CaseContent(
@@ -209,30 +209,9 @@ def _write_kinds(folder: Path, kinds: Collection[str], content: CaseContent) -> 
     return files, [reason for reason in dict.fromkeys(why_not) if reason]
 
 
-def _native_lungs(
-    coarse: torch.Tensor | None, hu: Array, affine: npt.NDArray[np.float64], restore: MaskRestorer | None
-) -> Array | None:
-    if coarse is None or not bool(coarse.any()):
-        return None
-    x, y, z = hu.shape
-    coarse_affine = _affine(coarse)
-    if tuple(coarse.shape[1:]) == (x, y, z) and _same_affine(coarse_affine, affine):
-        return _uint8(coarse)
-    if restore is None:
-        lungs = native_lungs(hu, affine)
-        if lungs.any():
-            return lungs
-    return _uint8((restore or restore_mask)(coarse, coarse_affine, affine, (x, y, z)))
-
-
-def _uint8(mask: torch.Tensor) -> Array:
-    array: Array = _array(mask)[0].astype(np.uint8, copy=False)
-    return array
-
-
 def _check_grid(case: str, native: torch.Tensor, pred: torch.Tensor) -> None:
     same_shape = tuple(pred.shape) == (1, *native.shape[1:])
-    if not same_shape or (isinstance(pred, MetaTensor) and not _same_affine(_affine(pred), _affine(native))):
+    if not same_shape or (isinstance(pred, MetaTensor) and not same_affine(_affine(pred), _affine(native))):
         raise GeometryError(
             "the label map is not on the grid of the input",
             where=case,
@@ -240,10 +219,6 @@ def _check_grid(case: str, native: torch.Tensor, pred: torch.Tensor) -> None:
             expected=f"{(1, *native.shape[1:])} and the input's affine",
             remedy="Restore the label map to the native grid in the bundle's postprocessing",
         )
-
-
-def _same_affine(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> bool:
-    return bool(np.allclose(one, other, rtol=0.0, atol=_AFFINE_TOLERANCE_MM))
 
 
 def _affine(volume: Any) -> npt.NDArray[np.float64]:
