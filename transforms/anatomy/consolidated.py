@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from transforms.anatomy.morphology import Mask, bounding_box, closed, dilated, eroded, filled
+from transforms.anatomy.morphology import Mask, bounding_box, closed, depth_mm, dilated, eroded, filled
 from transforms.anatomy.sides import LEFT, RIGHT
 from transforms.anatomy.thresholds import TISSUE_HU
 from transforms.anatomy.tissue_field import Expectation, TissueField, grown_through
@@ -147,8 +147,12 @@ class _Look:
 
     def core(self) -> Mask | None:
         """The middle of the part, aside of the heart; `None` where it is not consolidated lung."""
-        depth_mm = ndimage.distance_transform_edt(self.expected, sampling=self.spacing_mm)
-        core = (depth_mm >= CORE_MM) & self._aside_of_heart() & ~self.lung & self.tissue.certain
+        core = (
+            (depth_mm(self.expected, self.spacing_mm) >= CORE_MM)
+            & self._aside_of_heart()
+            & ~self.lung
+            & self.tissue.certain
+        )
         if core.sum() * np.prod(self.spacing_mm) / 1000 < LEAST_CORE_ML:
             return None
         if not CONSOLIDATION_HU[0] <= float(np.median(self.tissue.smooth_hu[core])) <= CONSOLIDATION_HU[1]:

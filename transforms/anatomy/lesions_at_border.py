@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from transforms.anatomy.morphology import Mask
+from transforms.anatomy.morphology import Mask, depth_mm
 from transforms.anatomy.sides import LEFT, RIGHT
 
 REACH_MM = 20.0
@@ -93,8 +93,7 @@ class _Part:
         side = max(on_side, key=lambda lung: on_side[lung])
         if on_side[side] < LEAST_CONTACT * whole or on_side[side] == 0:
             return None
-        distance_mm = ndimage.distance_transform_edt(self.lungs != side, sampling=self.spacing_mm)
-        near = self.own & (distance_mm <= REACH_MM)
+        near = self.own & (depth_mm(self.lungs != side, self.spacing_mm) <= REACH_MM)
         return (side, near) if near.sum() >= (1 - MOST_BEYOND) * self.own.sum() else None
 
     def _contact_mm2(self) -> tuple[dict[int, float], float]:

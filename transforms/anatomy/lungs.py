@@ -13,7 +13,7 @@ from scipy import ndimage
 from transforms.anatomy.airways import airway_mask
 from transforms.anatomy.body import enclosed_body
 from transforms.anatomy.dense import with_dense_parts
-from transforms.anatomy.morphology import HUArray, Mask, bounding_box, quieted
+from transforms.anatomy.morphology import HUArray, Mask, bounding_box, depth_mm, quieted
 from transforms.anatomy.sides import split_sides
 from transforms.anatomy.thresholds import GAS_HU, MIN_LUNG_DEPTH_MM, MIN_LUNG_ML, TISSUE_HU
 
@@ -100,7 +100,7 @@ def _without_gas_and_specks(air: Mask, hu: HUArray, spacing_mm: Sequence[float])
             continue
         # One voxel more on each side, but none beyond the volume: a lung that is cut by its edge goes on there.
         around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
-        depth = np.asarray(ndimage.distance_transform_edt(labels[around] == part, sampling=spacing_mm))
+        depth = depth_mm(labels[around] == part, spacing_mm)
         core_hu = float(np.median(hu[around][depth >= 0.5 * depth.max()]))
         keep[part] = depth.max() >= MIN_LUNG_DEPTH_MM and core_hu > GAS_HU
     return np.asarray(keep[labels], dtype=bool)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from transforms.anatomy.morphology import Mask, bounding_box
+from transforms.anatomy.morphology import Mask, bounding_box, depth_mm
 
 LEFT = 1
 RIGHT = 2
@@ -48,10 +48,10 @@ def split_sides(lungs: Mask, middle: float, spacing_mm: Sequence[float]) -> NDAr
 
 def _split(lungs: Mask, middle: float, spacing_mm: Sequence[float]) -> NDArray[np.uint8]:
     total = int(lungs.sum())
-    depth: NDArray[np.float64] | Mask = lungs
+    depth: NDArray[np.float32] | Mask = lungs
     for cut_mm in CUTS_MM:
         if cut_mm > 0 and depth is lungs:
-            depth = ndimage.distance_transform_edt(lungs, sampling=spacing_mm)
+            depth = depth_mm(lungs, spacing_mm)
         labels, _ = ndimage.label(depth > cut_mm)
         seeds = _seeds(labels, middle, total)
         if seeds is not None and seeds.any():
@@ -73,7 +73,7 @@ def _seeds(labels: NDArray[np.signedinteger], middle: float, total: int) -> NDAr
     return np.asarray(side_of[labels], dtype=np.uint8)
 
 
-def _grown(seeds: NDArray[np.uint8], depth: NDArray[np.float64] | Mask, lungs: Mask) -> NDArray[np.uint8]:
+def _grown(seeds: NDArray[np.uint8], depth: NDArray[np.float32] | Mask, lungs: Mask) -> NDArray[np.uint8]:
     """Gives each voxel the side whose seed reaches it through the lung; they meet where the lung is thinnest."""
     flooded = np.asarray(watershed(-depth.astype(np.float32), seeds.astype(np.int32), mask=lungs), dtype=np.uint8)
     # A seed was thinned away in parts that hang together with no other: they go to the nearest.

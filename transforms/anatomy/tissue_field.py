@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from transforms.anatomy.morphology import Mask
+from transforms.anatomy.morphology import Mask, depth_mm
 
 RANGE_HU = (-150.0, 250.0)
 """Soft tissue and what bounds it: fat below, contrast medium and bone above."""
@@ -162,11 +162,11 @@ def grown_through(tissue: TissueField, expectation: Expectation, never: Mask) ->
         expectation: Where the tissue is to be expected.
         never: What does not belong to it for certain.
     """
-    depth_mm = _depth_mm(expectation.around, tissue.spacing_mm)
-    shell = (depth_mm < -SHELL_MM[0]) & (depth_mm > -SHELL_MM[1]) & tissue.certain & ~expectation.known
-    place = np.clip(depth_mm / PLACE_MM, -MOST_PLACE, MOST_PLACE)
+    depth = _signed_depth_mm(expectation.around, tissue.spacing_mm)
+    shell = (depth < -SHELL_MM[0]) & (depth > -SHELL_MM[1]) & tissue.certain & ~expectation.known
+    place = np.clip(depth / PLACE_MM, -MOST_PLACE, MOST_PLACE)
     place[expectation.unclear] = 0
-    place -= np.maximum(-depth_mm - FAR_MM, 0) / FAR_STEP_MM
+    place -= np.maximum(-depth - FAR_MM, 0) / FAR_STEP_MM
     odds = tissue.log_odds(expectation.core, shell | expectation.unlike) + place
     share = _sigmoid(odds)
     for _ in range(ROUNDS):
@@ -175,10 +175,9 @@ def grown_through(tissue: TissueField, expectation: Expectation, never: Mask) ->
     return np.asarray(((share > 0.5) & ~never) | expectation.known, dtype=bool)
 
 
-def _depth_mm(mask: Mask, spacing_mm: Sequence[float]) -> NDArray[np.float32]:
+def _signed_depth_mm(mask: Mask, spacing_mm: Sequence[float]) -> NDArray[np.float32]:
     """Distance to the surface of a mask, negative outside."""
-    inside, outside = (ndimage.distance_transform_edt(part, sampling=spacing_mm) for part in (mask, ~mask))
-    return np.asarray(inside - outside, dtype=np.float32)
+    return depth_mm(mask, spacing_mm) - depth_mm(~mask, spacing_mm)
 
 
 def blurred(values: NDArray[np.float32], sigma_mm: float, spacing_mm: Sequence[float]) -> NDArray[np.float32]:
