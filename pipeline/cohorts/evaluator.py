@@ -220,7 +220,8 @@ class CaseEvaluator(SupervisedEvaluator):
         fetched: FetchedSeries | None = case.get("fetched")
         if fetched is not None:
             fetched.remove()
-        self._collect(case)
+        if engine.state.iteration != self._count():  # after the last case nothing is read
+            self._collect(case)
         output: dict[str, Any] = engine.state.output
         return output
 
