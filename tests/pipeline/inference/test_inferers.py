@@ -69,7 +69,7 @@ def test_identity_network_with_gaps_between_patches(seed, overlap, half):
     out = inferer(image, nn.Identity()).as_tensor()
     assert out.dtype == (torch.float16 if half else torch.float32)
     by_patch = (out - image.as_tensor()).abs().amax(1)[0] <= (1e-3 if half else 1e-5)
-    nowhere = (out[0, 0] == 10) & (out[0, 1] == -10)
+    nowhere = (out[0, 0] == 20) & (out[0, 1] == 0)
     assert by_patch[inside].all()
     assert torch.equal(by_patch, ~nowhere)
     assert nowhere.any()
@@ -95,7 +95,7 @@ def test_a_mask_at_the_border_is_searched_to_its_last_voxel(shape, sides):
     corner = (0, slice(None), *sides)
     torch.testing.assert_close(out[corner], image.as_tensor()[corner], atol=1e-5, rtol=0)
     middle = tuple(size // 2 if size > 32 else 0 for size in shape)
-    assert out[(0, 0, *middle)] == 10  # background: nothing is searched there
+    assert out[(0, 0, *middle)] == 20  # background: nothing is searched there
 
 
 @pytest.mark.parametrize("shape", [(40, 33, 27), (8, 50, 5)])
