@@ -19,6 +19,7 @@ from monai.networks.blocks import Convolution, ResidualUnit
 from torch import nn
 from torch.nn import functional
 
+from pipeline.inference.backends.convolution import convolve
 from pipeline.inference.backends.layers import norm_and_slope
 
 _WIDE = {4: torch.int32, 8: torch.int64, 16: torch.complex128}
@@ -65,10 +66,10 @@ class FoldedTop(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Logits `(N, classes, 2X, 2Y, 2Z)`, a view, of features `(N, C, X, Y, Z)`."""
         padded = functional.pad(features, (0, 1, 0, 1, 0, 1))
-        cells = functional.conv3d(padded, self.up_weight, self.up_bias)
+        cells = convolve(padded, self.up_weight, self.up_bias)
         cells = functional.group_norm(cells, self.classes, eps=self.eps)
         cells = functional.leaky_relu_(cells, self.slope)
-        return _unfolded(functional.conv3d(cells, self.last_weight, self.last_bias, padding=1), self.classes)
+        return _unfolded(convolve(cells, self.last_weight, self.last_bias, padding=(1, 1, 1)), self.classes)
 
 
 def _is_up(layer: nn.ConvTranspose3d) -> bool:

@@ -1,8 +1,9 @@
 """A network rewritten for inference on processors: the same arithmetic in fewer passes over memory.
 
-Convolutions stay what they are. What is between them takes as long in U-Nets with few channels: so dropout goes,
-instance norm and PReLU become one group norm and one activation in place, and the outermost level of MONAI's `UNet` is
-computed on the grid below it (:mod:`pipeline.inference.backends.folding`).
+Convolutions stay what they are, but for who computes them (:mod:`pipeline.inference.backends.convolution`). What is
+between them takes as long in U-Nets with few channels: so dropout goes, instance norm and PReLU become one group norm and
+one activation in place, and the outermost level of MONAI's `UNet` is computed on the grid below it
+(:mod:`pipeline.inference.backends.folding`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from pipeline.inference.backends.convolution import Convolved
 from pipeline.inference.backends.folding import FoldedTop
 from pipeline.inference.backends.layers import norm_and_slope
 
 VECTOR = 16
 """Channels from which on torch's group norm works along the channels of channels-last tensors."""
+
+SMALL_MAP = 1024
+"""Voxels below which torch's batch norm of a single part, then the same as instance norm, takes less time."""
 
 _SIMPLE = (
     nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.PReLU,
@@ -42,7 +47,9 @@ class NormalisedActivation(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Features `(N, C, ...)` of the same shape."""
         channels = features.shape[1]
-        if channels % VECTOR:
+        if features.device.type == "cpu" and len(features) == 1 and 1 < features[0, 0].numel() < SMALL_MAP:
+            normed = functional.batch_norm(features, None, None, training=True, eps=self.eps)
+        elif channels % VECTOR:
             normed = functional.instance_norm(features, eps=self.eps)
         else:
             normed = functional.group_norm(features, channels, eps=self.eps)
@@ -81,6 +88,8 @@ def _rewritten(module: nn.Module) -> nn.Module:
     numbers = norm_and_slope(module)
     if numbers is not None:
         return NormalisedActivation(*numbers)
+    if Convolved.fits(module):
+        return Convolved(module)  # type: ignore[arg-type]
     for name, child in module.named_children():
         setattr(module, name, _rewritten(child))
     return module

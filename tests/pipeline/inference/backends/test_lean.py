@@ -57,6 +57,26 @@ def test_other_networks_say_the_same_too(network):
         torch.testing.assert_close(lean(network, torch.float32)(image), network(image), atol=2e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("size", [8, 16, 40])  # the deepest level holds from 48 voxels to 1680
+def test_a_single_part_is_normalised_as_many_are(size):
+    images = patch(size=size)
+    plain, reduced = lean(unet(), torch.float32), lean(unet(), torch.bfloat16)
+    with torch.inference_mode():
+        together, near = plain(images), (reduced(images.bfloat16()) - plain(images)).abs().mean()
+        for part, expected in zip(images, together, strict=True):
+            torch.testing.assert_close(plain(part[None])[0], expected, atol=2e-4, rtol=1e-3)
+            assert (reduced(part[None].bfloat16())[0] - expected).abs().mean() < 1.5 * near
+
+
+def test_small_maps_of_a_single_part_are_convolved_by_onednn_too():
+    network, image = lean(unet(), torch.float32), patch(size=16)[:1]
+    with torch.inference_mode(), torch.profiler.profile() as profile:
+        network(image)
+    computed = {event.key for event in profile.key_averages()}
+    assert "aten::mkldnn_convolution" in computed
+    assert "aten::slow_conv3d_forward" not in computed
+
+
 def test_in_bfloat16_it_is_as_near_as_under_autocast():
     network, image = unet(), patch(size=32)
     with torch.inference_mode():
