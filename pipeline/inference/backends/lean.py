@@ -1,8 +1,8 @@
 """A network rewritten for inference on processors: the same arithmetic in fewer passes over memory.
 
 Convolutions stay what they are, but for who computes them (:mod:`pipeline.inference.backends.convolution`). What is
-between them takes as long in U-Nets with few channels: so dropout goes, instance norm and PReLU become one group norm and
-one activation in place, and the outermost level of MONAI's `UNet` is computed on the grid below it
+between them takes as long in U-Nets with few channels: so dropout goes, instance norm and PReLU become one group norm
+and one activation in place, and the outermost level of MONAI's `UNet` is computed on the grid below it
 (:mod:`pipeline.inference.backends.folding`).
 """
 
