@@ -51,7 +51,8 @@ def segment(run_cold, tiny_bundle, temporary):  # noqa: F811
     """A function that runs `ctvol segment`, in a process of its own."""
 
     def run(*arguments):
-        program = f"import tempfile; tempfile.tempdir = {str(temporary)!r}; from pipeline.cli import main; main()"
+        folder = f"os.environ['TMPDIR'] = tempfile.tempdir = {str(temporary)!r}"  # of its workers too
+        program = f"import os, tempfile; {folder}; from pipeline.cli import main; main()"
         return run_cold("-c", program, "segment", *arguments, "--bundle", tiny_bundle, "--device", "cpu")
 
     return run
@@ -112,6 +113,29 @@ def test_an_unknown_series_beside_a_good_one(addresses, segment, temporary, tmp_
     assert rows["1.2.3"]["status"] == "failed"
     assert "no such series" in rows["1.2.3"]["error"]
     assert [row["status"] for case, row in rows.items() if case != "1.2.3"] == ["done"]
+    assert list(temporary.glob("ctvol-*")) == []
+
+
+def test_two_workers_share_the_studies_of_an_archive(archive, series_of, segment, temporary, tmp_path):
+    service, studies = f"{archive.url}/dicom-web", {}
+    for name in ("axial", "oblique", "reversed"):
+        files = series_of(name).files
+        archive.store(files)
+        header = pydicom.dcmread(files[0], stop_before_pixels=True)
+        studies[header.SeriesInstanceUID] = f"{service}/studies/{header.StudyInstanceUID}"
+    unknown = f"{next(iter(studies.values()))}/series/1.2.3"
+    arguments = "-o", tmp_path / "out", "--jobs", "2", "--send", service
+    done = segment(*studies.values(), unknown, *arguments)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    with (tmp_path / "out" / "cases.csv").open(newline="") as file:
+        rows = [(row["case"], row["status"]) for row in csv.DictReader(file)]
+    assert sorted(rows) == sorted([(series, "done") for series in studies] + [("1.2.3", "failed")])
+    sent = {series: results_in(archive, study) for series, study in studies.items()}  # no more than one of each
+    for series, results in sent.items():
+        assert set(results) == {"SEG", "SR"}
+        (referenced,) = results["SEG"].ReferencedSeriesSequence
+        assert referenced.SeriesInstanceUID == series
     assert list(temporary.glob("ctvol-*")) == []
 
 

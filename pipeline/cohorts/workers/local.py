@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from collections.abc import Mapping
 from multiprocessing.managers import BaseManager
+from tempfile import TemporaryDirectory
 from threading import Lock, Thread
 from typing import Any
 
@@ -28,6 +29,8 @@ _Process.register("worker", Worker)
 class LocalWorker:
     """A worker in a process of its own, which is started again when it was killed.
 
+    Its temporary files lie in a folder that is removed here, for a process that is killed removes nothing.
+
     Args:
         config: The workflow's configuration.
         options: Further arguments of :class:`pipeline.cohorts.workers.worker.Worker`.
@@ -38,6 +41,7 @@ class LocalWorker:
         self._options = {**options, "log_level": logging.getLogger("pipeline").getEffectiveLevel()}
         self._lock = Lock()
         self._process: _Process | None = None
+        self._temporary: TemporaryDirectory[str] | None = None
         self._worker: Any = None
 
     def load(self) -> None:
@@ -77,10 +81,12 @@ class LocalWorker:
                 context = multiprocessing.get_context("forkserver")
                 # Imported once, not by each worker.
                 context.set_forkserver_preload(["pipeline.cohorts.workers.worker"])
+                self._temporary = TemporaryDirectory(prefix="ctvol-", ignore_cleanup_errors=True)
+                options = {**self._options, "temporary": self._temporary.name}
                 try:
                     self._process = _Process(ctx=context)
                     self._process.start(_end_with_parent)
-                    worker: Any = self._process.worker(self._config, **self._options)  # type: ignore[attr-defined]
+                    worker: Any = self._process.worker(self._config, **options)  # type: ignore[attr-defined]
                     worker.load()
                 except _LOST as error:
                     raise WorkerKilledError(where="starting a worker") from error
@@ -91,8 +97,7 @@ class LocalWorker:
         with self._lock:
             if self._worker is worker:
                 self._worker = None
-                if self._process is not None:
-                    self._process.shutdown()
+                self._shut_down()
 
     def _leave(self, how: str) -> None:
         with self._lock:
@@ -102,9 +107,15 @@ class LocalWorker:
                     getattr(worker, how)()
             except _LOST:
                 pass  # it is gone already
-            if self._process is not None:
-                self._process.shutdown()
-                self._process = None
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        if self._process is not None:
+            self._process.shutdown()
+            self._process = None
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
 
 
 def _end_with_parent() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from threading import Lock, Thread
@@ -33,14 +34,23 @@ class Worker:
         device: Where the network runs.
         threads: Of torch's operations on processors; `None` leaves them alone.
         log_level: Of the log lines on stderr; `None` for none.
+        temporary: Where temporary files of this process go, that of fetched series and unpacked zips; `None` for the
+            usual place.
     """
 
     def __init__(
-        self, config: Mapping[str, Any], *, device: str, threads: int | None = None, log_level: int | None = None
+        self,
+        config: Mapping[str, Any],
+        *,
+        device: str,
+        threads: int | None = None,
+        log_level: int | None = None,
+        temporary: str | None = None,
     ) -> None:
         self._config = {**config, "cases": [], "engine": "local", "jobs": 1, "device": device, "progress": QUIET}
         self._threads = threads
         self._log_level = log_level
+        self._temporary = temporary
         self._lock = Lock()
         self._evaluator: CaseEvaluator | None = None
         self._feed = CaseFeed()
@@ -66,6 +76,8 @@ class Worker:
     def _made(self) -> CaseEvaluator:
         if self._log_level is not None:
             _log(self._log_level)
+        if self._temporary is not None:
+            tempfile.tempdir = self._temporary
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         parser = ConfigParser(self._config)

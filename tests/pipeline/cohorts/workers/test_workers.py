@@ -94,6 +94,9 @@ def test_a_case_that_kills_whoever_does_it_fails_alone(run, files):
     assert [rows[f"case_{number}"]["status"] for number in range(1, 6)] == ["done", "failed", "failed", "done", "done"]
     assert "it is broken" in rows["case_2"]["error"]
     assert "the process that worked on it was killed" in rows["case_3"]["error"]
+    left = paths[2].with_suffix(".temporary").read_text().split()
+    assert len(left) > 1  # each time that it was tried
+    assert not any(Path(folder).exists() for folder in left)
     with pytest.raises(CasesFailedError, match="2 of 5 cases failed"):
         evaluator.conclude()
     for path in paths[1:3]:
