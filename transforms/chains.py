@@ -25,8 +25,8 @@ from transforms.augmentation import (
     RandDeferredPatchd,
 )
 from transforms.augmentation.sampling import Mode
-from transforms.classes import check_classes
-from transforms.components import RemoveSmallComponentsd
+from transforms.classes import check_classes, class_values
+from transforms.components import KeepLargestComponentsd, RemoveSmallComponentsd
 from transforms.grids import RestoreLabelMapd
 from transforms.grids.restoring import Activation
 from transforms.native import KeepNatived
@@ -197,6 +197,7 @@ def restoring_chain(
     activation: Activation = "softmax",
     merge: Merge = None,
     min_component_ml: float = 0.0,
+    keep_largest: Sequence[str] = (),
     probabilities: bool = False,
 ) -> Compose:
     """From logits under `pred` to the label map on the native grid.
@@ -206,7 +207,11 @@ def restoring_chain(
         activation: `softmax` or `sigmoid`.
         merge: Channels of the network that count as one class.
         min_component_ml: Components of a class under this volume are removed; 0 keeps all.
+        keep_largest: Names of classes of which the largest component alone stays.
         probabilities: Whether those of the classes stay under `probabilities`, on the network grid in half precision.
+
+    Raises:
+        SettingError: When a setting cannot be used.
     """
     return Compose(
         [
@@ -218,6 +223,7 @@ def restoring_chain(
                 probabilities_key="probabilities" if probabilities else None,
             ),
             RemoveSmallComponentsd("pred", min_component_ml),
+            KeepLargestComponentsd("pred", class_values(keep_largest, classes, where="keep_largest")),
         ]
     )
 

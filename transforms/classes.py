@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from transforms.errors import SettingError
 
@@ -28,3 +28,26 @@ def check_classes(classes: Mapping[str, int]) -> dict[str, int]:
             remedy="Say under `merge` which values of the label maps each class stands for: [[0], [5]] reads 5 as 1",
         )
     return dict(classes)
+
+
+def class_values(names: Sequence[str], classes: Mapping[str, int], *, where: str) -> list[int]:
+    """The values of classes that are named.
+
+    Args:
+        names: Of classes other than the background.
+        classes: Class name to value.
+        where: The setting that names them.
+
+    Raises:
+        SettingError: When there is no such class, or it is the background.
+    """
+    known = {name: value for name, value in classes.items() if value}
+    unknown = [names] if isinstance(names, str) else [name for name in names if name not in known]
+    if unknown:
+        raise SettingError(
+            "there is no such class of lesions",
+            where=where,
+            found=", ".join(map(str, unknown)),
+            expected=f"a list of some of: {', '.join(known)}",
+        )
+    return [known[name] for name in names]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data.meta_tensor import MetaTensor
-from monai.transforms import MapTransform
+from monai.transforms import MapTransform, get_largest_connected_component_mask
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -62,4 +62,30 @@ class RemoveSmallComponentsd(MapTransform):
                 voxel_ml = abs(np.linalg.det(Grid.of(label_map).affine[:3, :3])) / 1000
                 voxels = label_map.as_subclass(torch.Tensor)[0].numpy()
                 remove_small_components(voxels, self.min_volume_ml / voxel_ml)
+        return cleaned
+
+
+class KeepLargestComponentsd(MapTransform):
+    """Keeps the largest component of a class alone in label maps: for what a patient has one of.
+
+    Args:
+        keys: Label maps `(1, X, Y, Z)`, uint8 `MetaTensor`s.
+        values: Of the classes.
+        allow_missing_keys: Passes over keys that are not there.
+    """
+
+    def __init__(self, keys: KeysCollection, values: Sequence[int], *, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.values = tuple(values)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Returns the dictionary; the label maps are changed in place."""
+        cleaned = dict(data)
+        for key in self.key_iterator(cleaned) if self.values else ():
+            voxels = cleaned[key].as_subclass(torch.Tensor)[0].numpy()
+            boxes: Sequence[tuple[slice, ...] | None] = ndimage.find_objects(voxels)
+            for value, box in enumerate(boxes, start=1):
+                if value in self.values and box is not None:
+                    of_class = voxels[box] == value
+                    voxels[box][of_class & ~get_largest_connected_component_mask(of_class)] = 0
         return cleaned

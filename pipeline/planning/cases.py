@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from monai.data.meta_tensor import MetaTensor
-from monai.transforms import Orientation, generate_spatial_bounding_box
+from monai.transforms import Orientation, generate_spatial_bounding_box, get_largest_connected_component_mask
 from numpy.typing import NDArray
 
 from pipeline.datasets.intensities import Tally
@@ -35,6 +35,7 @@ class CaseFacts:
         body_mm: Extent of the box around the body; None where none was found.
         margins: Voxels between the foreground and each side of the volume: three low ones, three high ones; None
             without foreground.
+        largest: Label value to the share of its largest component in its voxels.
     """
 
     case: str
@@ -47,6 +48,7 @@ class CaseFacts:
     lungs_mm: Triple | None
     body_mm: Triple | None
     margins: tuple[int, ...] | None = None
+    largest: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,14 @@ def _facts(case: str, image: MetaTensor, label: MetaTensor, margin_mm: float) ->
         lungs_mm=lungs,
         body_mm=body,
         margins=_margins(label) if class_ml else None,
+        largest={value: _largest_share(labels == value) for value in class_ml},
     )
+
+
+def _largest_share(mask: NDArray[np.bool_]) -> float:
+    box = tuple(slice(*ends) for ends in zip(*generate_spatial_bounding_box(mask[None]), strict=True))
+    part = mask[box]
+    return float(get_largest_connected_component_mask(part).sum() / part.sum())
 
 
 def _margins(label: MetaTensor) -> tuple[int, ...]:

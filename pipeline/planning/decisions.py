@@ -45,6 +45,12 @@ CUT_SHARE = 0.6
 ENDLESS = 100_000
 """Epochs, where minutes end the training."""
 
+WHOLE = 0.98
+"""Share of a class's voxels in its largest component from which on a case has one of it; the rest are specks."""
+
+FEWEST_CASES = 5
+"""With fewer, that each has one of a class may be chance."""
+
 LEAST_BATCH = 2
 """Patches a step, where memory allows."""
 
@@ -107,9 +113,9 @@ def make_plan(
     if minutes is not None:
         values |= {"max_minutes": minutes, "max_epochs": ENDLESS}
         reasons["max_minutes"] = "as asked; the schedule of the learning rate is fitted to it"
-    cropped, cropped_reasons = _cropped(cases)
-    values |= cropped
-    reasons |= cropped_reasons
+    for found, why in (_cropped(cases), _single(cases, classes)):
+        values |= found
+        reasons |= why
     return Plan(values=values, reasons=reasons)
 
 
@@ -132,6 +138,20 @@ def _cropped(cases: Sequence[CaseFacts]) -> tuple[dict[str, Any], dict[str, str]
             "cropped likewise; for others make this null and train without it"
         )
     return values, reasons
+
+
+def _single(cases: Sequence[CaseFacts], classes: Mapping[str, int]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The classes that every case has one of, as nnU-Net keeps the largest component of a class."""
+    shares = {name: [case.largest[value] for case in cases if value in case.largest] for name, value in classes.items()}
+    names = [name for name, own in shares.items() if len(own) >= FEWEST_CASES and min(own) >= WHOLE]
+    if not names:
+        return {}, {}
+    fewest, least = (min(measure(shares[name]) for name in names) for measure in (len, min))
+    reason = (
+        f"each of {fewest} cases or more has one of them: its largest component holds {100 * least:.1f} % of the class "
+        "or more. In results the largest alone stays; [] keeps all"
+    )
+    return {"keep_largest": names}, {"keep_largest": reason}
 
 
 def _region(cases: Sequence[CaseFacts]) -> tuple[str, str]:

@@ -80,7 +80,10 @@ def test_the_exported_network_gives_the_same(warm_python, whole_bundle, tmp_path
 def test_training_and_inference_share_their_settings(bundle):
     paths = [bundle / "configs" / f"{name}.yaml" for name in ("train", "inference")]
     keys = [set(shared_keys(path)) for path in paths]
-    of_whole_cases = {"activation", "flips", "lung_lesions", "min_component_ml", "min_weight", "placement", "progress"}
+    of_whole_cases = {
+        "activation", "flips", "keep_largest", "lung_lesions", "min_component_ml", "min_weight", "placement",
+        "progress",
+    }  # fmt: skip
     assert keys[0] ^ keys[1] <= of_whole_cases
     assert {"classes", "merge", "spacing_mm", "windows", "scaling", "patch_size", "region"} <= keys[0] & keys[1]
     train, inference = (yaml.safe_load(path.read_text()) for path in paths)
@@ -95,7 +98,7 @@ def test_evaluation_restores_as_inference_does(bundle):
     restoring = dict(inference["postprocessing"])
     assert restoring.pop("probabilities") == "@keep_probabilities"  # an output of inference alone
     assert evaluate["validate"]["postprocessing"] == restoring
-    for key in {"activation", "min_component_ml"} & set(evaluate):
+    for key in {"activation", "keep_largest", "min_component_ml"} & set(evaluate):
         assert evaluate[key] == inference[key]
 
 

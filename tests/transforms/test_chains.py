@@ -4,6 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from transforms import evaluation_chain, inference_chain, restoring_chain, training_chain, validation_chain
 from transforms.errors import GeometryError, LabelError, SettingError
@@ -66,6 +67,27 @@ def test_small_components_are_removed_on_request(case):
     cleaned = restoring_chain(classes=CLASSES, min_component_ml=0.5)({**out, "pred": logits})["pred"]
     assert (kept == 1).sum() > (cleaned == 1).sum() > 0
     assert (cleaned == 2).sum() == (kept == 2).sum()
+
+
+def test_of_a_class_the_largest_component_alone_stays_on_request(case):
+    out = evaluation_chain(SETTINGS, classes=CLASSES)(dict(case))
+    fine = validation_chain(SETTINGS, classes=CLASSES)(dict(case))
+    logits = torch.nn.functional.one_hot(fine["label"][0].long(), 3).permute(3, 0, 1, 2).float() * 20
+    logits[1, 0:2, 0:2, 0:2] = 99
+    logits[2, -2:, -2:, -2:] = 99
+    kept = restoring_chain(classes=CLASSES)({**out, "pred": logits.clone()})["pred"]
+    largest = restoring_chain(classes=CLASSES, keep_largest=["one"])({**out, "pred": logits})["pred"]
+    components, count = ndimage.label(kept[0] == 1, np.ones((3, 3, 3)))
+    assert count > 1
+    expected = components == np.bincount(components.ravel())[1:].argmax() + 1
+    np.testing.assert_array_equal(largest[0] == 1, expected)
+    np.testing.assert_array_equal(largest == 2, kept == 2)
+
+
+def test_a_class_that_is_not_there_has_no_largest_component():
+    for wrong in (["nodule"], ["background"], "one"):
+        with pytest.raises(SettingError, match="keep_largest"):
+            restoring_chain(classes=CLASSES, keep_largest=wrong)
 
 
 @pytest.mark.parametrize(("slices", "image_shape"), [(None, (1, 16, 16, 8)), (3, (3, 16, 16))])

@@ -139,6 +139,16 @@ def test_windows_are_percentiles_of_the_foreground(network):
     assert plan([facts(hu=[40, 41])], network).values["windows"] == [{"low": -10, "high": 100}]
 
 
+def test_the_largest_component_stays_alone_where_every_case_has_one(network):
+    one = [facts(largest={1: share}) for share in (1.0, 1.0, 0.985, 1.0, 1.0)]
+    found = plan(one, network)
+    assert found.values["keep_largest"] == ["tumour"]
+    assert "98.5 % of the class" in found.reasons["keep_largest"]
+    assert "keep_largest" not in plan([*one, facts(largest={1: 0.9})], network).values
+    assert "keep_largest" not in plan(one[:4], network).values
+    assert "keep_largest" in plan([*one, facts(largest={})], network).values  # a case without the class says nothing
+
+
 def test_no_foreground_is_no_plan(network):
     with pytest.raises(DataListError, match="no foreground"):
         plan([facts(class_ml={}, lesion_mm=None)], network)
