@@ -9,8 +9,11 @@ import monai
 import pytest
 import torch
 import yaml
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.networks.blocks import ADN
 from monai.networks.nets import UNet
+
+from pipeline.networks import FusedADN
 
 SCHEMA = Path(__file__).parents[2] / "pipeline/bundle/metadata_schema.json"
 SHARED = "# What train, validate and infer share"
@@ -89,6 +92,17 @@ def test_training_and_inference_share_their_settings(bundle):
     train, inference = (yaml.safe_load(path.read_text()) for path in paths)
     for key in [*(keys[0] & keys[1]), "network_def"]:
         assert train[key] == inference[key], key
+
+
+@pytest.mark.parametrize("overlay", [None, "fine_tune.yaml"])
+def test_training_takes_norm_and_activation_as_one_step(overlay, bundle):
+    parser = ConfigParser({"init_weights": str(bundle / "models" / "model.pt")} if overlay else {})
+    parser.read_config([str(bundle / "configs" / name) for name in ("train.yaml", overlay) if name])
+    parser["run_device"], parser["bundle_root"] = torch.device("cpu"), str(bundle)
+    network = parser.get_parsed_content("network")
+    blocks = [module for module in network.modules() if isinstance(module, ADN)]
+    assert blocks
+    assert all(isinstance(block, FusedADN) for block in blocks)
 
 
 def test_evaluation_restores_as_inference_does(bundle):
