@@ -124,7 +124,7 @@ def trained(training: Items, minutes: float, seed: int) -> dict[str, Any]:
 
 
 def _gray(picture: Image.Image) -> Image.Image:
-    """Gray, whatever the mode; transparent pictures as they are below."""
+    """Eight bits of gray, whatever the mode; what shows where a picture is transparent is what is stored there."""
     return picture.convert("RGBA").convert("L")
 
 

@@ -9,8 +9,7 @@ from monai.networks.blocks import ADN
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-VECTOR = 16
-"""Channels from which on torch's batch norm works along the channels of channels-last tensors."""
+from pipeline.networks.layers import VECTOR, norm_and_prelu
 
 LEAST_SLOPE = 0.01
 """What went in is told from what came out by the slope of negative values: below this, it no longer is."""
@@ -21,7 +20,8 @@ class FusedADN(ADN):
 
     For instance norm torch brings the channels of all samples side by side, and back, in both directions. Its batch
     norm takes channels-last tensors as they are, and that of one sample is its instance norm. PReLU's own input need
-    not be kept: its sign and size follow from the output.
+    not be kept: its sign and size follow from the output. For training alone: programs that trace a network know
+    nothing of this step.
     """
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -41,22 +41,9 @@ def fused_for_training(network: nn.Module) -> nn.Module:
     Blocks with dropout, with norms that learn or track, or with a slope a channel stay what they are.
     """
     for module in network.modules():
-        if type(module) is ADN and _is_plain(module):
+        if type(module) is ADN and norm_and_prelu(module, inferring=False):
             module.__class__ = FusedADN
     return network
-
-
-def _is_plain(block: ADN) -> bool:
-    layers = {name: layer for name, layer in block.named_children() if not _does_nothing(layer)}
-    if list(layers) != ["N", "A"]:
-        return False
-    norm, activation = layers["N"], layers["A"]
-    plain = isinstance(norm, nn.InstanceNorm2d | nn.InstanceNorm3d) and not norm.affine and not norm.track_running_stats
-    return plain and isinstance(activation, nn.PReLU) and activation.num_parameters == 1
-
-
-def _does_nothing(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Dropout | nn.Dropout2d | nn.Dropout3d) and layer.p == 0
 
 
 class _NormAndSlope(torch.autograd.Function):

@@ -85,7 +85,7 @@ def test_training_and_inference_share_their_settings(bundle):
     keys = [set(shared_keys(path)) for path in paths]
     of_whole_cases = {
         "activation", "flips", "keep_largest", "lung_lesions", "min_component_ml", "min_weight", "placement",
-        "progress",
+        "progress", "tta",
     }  # fmt: skip
     assert keys[0] ^ keys[1] <= of_whole_cases
     assert {"classes", "merge", "spacing_mm", "windows", "scaling", "patch_size", "region"} <= keys[0] & keys[1]

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
 
 def saved(path):
@@ -174,3 +175,11 @@ def test_two_trainings_at_once_share_a_cache(train, data_set, tmp_path):
     assert len(list(cache.iterdir())) == 3  # two cases to train on, one to validate, and nothing unfinished
     one, other = (last(run)["network"] for run in runs)
     assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize(("overlay", "views"), [("evaluate", 8), ("unet_2_5d", 4)])
+def test_whole_cases_can_be_mirrored_in_evaluation(bundle, overlay, views):
+    files = [str(bundle / "configs" / f"{name}.yaml") for name in ("train", overlay)]
+    given = {"bundle_root": str(bundle), "run_device": torch.device("cpu"), "out_channels": 4, "tta": True}
+    config = ConfigParser(ConfigParser.load_config_files(files) | given)
+    assert len(config.get_parsed_content("inferer").views) == views

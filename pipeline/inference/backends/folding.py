@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from pipeline.inference.backends.convolution import convolve
-from pipeline.inference.backends.layers import norm_and_slope
+from pipeline.networks.layers import norm_and_prelu
 
 _WIDE = {4: torch.int32, 8: torch.int64, 16: torch.complex128}
 """Types by their bytes: runs of memory are moved as one number where there is one of that width."""
@@ -54,14 +54,17 @@ class FoldedTop(nn.Module):
         first, second = module
         if not isinstance(first, Convolution) or not isinstance(second, ResidualUnit):
             return None
-        numbers = norm_and_slope(getattr(first, "adn", nn.Identity()))
+        layers = norm_and_prelu(getattr(first, "adn", nn.Identity()), inferring=True)
         units = list(second.conv.children())
-        if numbers is None or len(units) != 1 or not isinstance(second.residual, nn.Identity):
+        if layers is None or len(units) != 1 or not isinstance(second.residual, nn.Identity):
             return None
         up, last = first.conv, units[0].conv
         if hasattr(units[0], "adn") or not isinstance(up, nn.ConvTranspose3d) or not isinstance(last, nn.Conv3d):
             return None
-        return cls(up, *numbers, last) if _is_up(up) and _is_last(last) else None
+        if not _is_up(up) or not _is_last(last):
+            return None
+        norm, activation = layers
+        return cls(up, norm.eps, float(activation.weight.detach()), last)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Logits `(N, classes, 2X, 2Y, 2Z)`, a view, of features `(N, C, X, Y, Z)`."""

@@ -16,10 +16,7 @@ from torch.nn import functional
 
 from pipeline.inference.backends.convolution import Convolved
 from pipeline.inference.backends.folding import FoldedTop
-from pipeline.inference.backends.layers import norm_and_slope
-
-VECTOR = 16
-"""Channels from which on torch's group norm works along the channels of channels-last tensors."""
+from pipeline.networks.layers import VECTOR, norm_and_prelu
 
 SMALL_MAP = 1024
 """Voxels below which torch's batch norm of a single part, then the same as instance norm, takes less time."""
@@ -85,9 +82,10 @@ def _rewritten(module: nn.Module) -> nn.Module:
         return folded
     if isinstance(module, nn.Dropout):
         return nn.Identity()
-    numbers = norm_and_slope(module)
-    if numbers is not None:
-        return NormalisedActivation(*numbers)
+    layers = norm_and_prelu(module, inferring=True)
+    if layers is not None:
+        norm, activation = layers
+        return NormalisedActivation(norm.eps, float(activation.weight))
     if Convolved.fits(module):
         return Convolved(module)  # type: ignore[arg-type]
     for name, child in module.named_children():

@@ -91,4 +91,5 @@ def test_unet_elu_on_nuclei(recipe, nuclei, stacks):
 
 def test_unet_elu_takes_dice_too(recipe, nuclei):
     loss = {"loss#loss": {"_target_": "DiceLoss", "sigmoid": True}}
-    recipe("unet_elu", nuclei, network=TINY_ELU, **loss)
+    out = recipe("unet_elu", nuclei, network=TINY_ELU, **loss)
+    assert (out / "run" / "evaluation" / "metrics.csv").is_file()

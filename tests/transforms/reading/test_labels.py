@@ -129,7 +129,8 @@ def pair(tmp_path, shape=(7, 6, 5), affine=AFFINE):
 def test_same_grid_passes_with_rounding(tmp_path):
     affine = AFFINE.copy()
     affine[:3, 3] += 1e-3
-    CheckSameGridd()(pair(tmp_path, affine=affine))
+    given = pair(tmp_path, affine=affine)
+    assert CheckSameGridd()(given)["label"] is given["label"]
 
 
 @pytest.mark.parametrize(
