@@ -143,14 +143,17 @@ def counted_parts() -> list[int]:
     from pipeline.inference import patches
 
     counts: list[int] = []
-    places_in = patches.places_in
 
-    def counting(*args: Any) -> Any:
-        places = places_in(*args)
-        counts.append(len(places))
-        return places
+    class Counting(patches.Blend):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            counts.append(0)
 
-    patches.places_in = counting
+        def add(self, *args: Any) -> None:
+            super().add(*args)
+            counts[-1] += 1
+
+    patches.Blend = Counting  # type: ignore[misc]
     return counts
 
 

@@ -13,7 +13,8 @@ from torch.nn import functional
 from pipeline.inference.backends import BackendName
 from pipeline.inference.blending import Blend, leave_alone
 from pipeline.inference.ferrying import Upload
-from pipeline.inference.placement import Place, Placement, check_placement, places_in, searched_box
+from pipeline.inference.looks import Looks
+from pipeline.inference.placement import Place, Placement, check_placement, places_in, searched_box, searched_mask
 from pipeline.inference.precision import Precision
 from pipeline.inference.volume import Progress, Runner, VolumeInferer
 from transforms.grids import PatchLattice
@@ -35,7 +36,7 @@ class PatchInferer(VolumeInferer):
             :class:`transforms.grids.PatchLattice`.
         batch_size: See :class:`pipeline.inference.VolumeInferer`, as all that follow but those named here.
         precision: Number format of the network.
-        half: Give the logits as float16, in half the memory.
+        half: Gather the logits, and give them, as float16, in half the memory.
         device: Where the network runs.
         padding_value: Of voxels outside the volume.
         backend: What computes the network.
@@ -43,7 +44,9 @@ class PatchInferer(VolumeInferer):
             as :class:`transforms.RegionOfInterestd` leaves). What lies outside may be left out as background. Without
             such an entry all is searched.
         placement: With a mask, `lattice` takes those patches of the whole volume that say something in the mask, so
-            that what they say there is the same; `fewest` spreads as few as hold the mask.
+            that what they say there is the same; `adaptive` takes about a third of these, and those others that have
+            a say where something is found (:class:`pipeline.inference.looks.Looks`), also without a mask; `fewest`
+            spreads as few as hold the mask.
         activation: What the logits are made for; says what background is where no patch lies.
         flips: Test-time augmentation: axes along which each view of a part is mirrored (0 is x); logits are averaged.
         progress: Called with the number of patches done and the total.
@@ -99,27 +102,50 @@ class PatchInferer(VolumeInferer):
             flat = [side for pad in reversed(padding) for side in (pad // 2, pad - pad // 2)]
             voxels = functional.pad(voxels, flat, value=self.padding_value)
         inside = tuple(slice(pad // 2, pad // 2 + extent) for pad, extent in zip(padding, shape, strict=True))
-        logits = self._blend(Upload(voxels, gather), voxels.shape[1:], places, run, gather)[(slice(None), *inside)]
-        box = searched_box(volume, self.within)
-        if box is not None:
-            # Patches reach beyond what is searched; what they say there depends on which patches there are.
-            leave_alone(logits, box, has_background=self.activation == "softmax")
-        return logits
-
-    def _blend(
-        self, volume: Upload, shape: Sequence[int], places: Sequence[Place], run: Runner, gather: torch.device
-    ) -> torch.Tensor:
-        """Logits of a volume that is at least as large as a patch."""
+        shape = voxels.shape[1:]
         blend = Blend(
             shape,
             self._importance().to(gather),
             dtype=torch.float16 if self.half else torch.float32,
             has_background=self.activation == "softmax",
         )
-        parts = (volume.until(place[0].stop)[(slice(None), *place)] for place in places)
-        for place, logits in zip(places, run(parts, len(places)), strict=True):
-            blend.add(place, logits.to(gather))
-        return blend.result()
+        upload = Upload(voxels, gather)
+        if self.placement == "adaptive":
+            searched = searched_mask(volume, self.within, shape)
+            self._look_again(places, blend, upload, run, None if searched is None else searched.to(gather))
+        else:
+            self._look(places, blend, upload, run, total=len(places))
+        logits = blend.result()[(slice(None), *inside)]
+        box = searched_box(volume, self.within)
+        if box is not None:
+            # Patches reach beyond what is searched; what they say there depends on which patches there are.
+            leave_alone(logits, box, has_background=self.activation == "softmax")
+        return logits
+
+    def _look_again(
+        self,
+        places: Sequence[Place],
+        blend: Blend,
+        upload: Upload,
+        run: Runner,
+        searched: torch.Tensor | None,
+    ) -> None:
+        """Blends the patches of a first look, and those others that have a say where something is found."""
+        looks = Looks(places, self.patches, blend.shape)
+        now, done, total = looks.first, 0, len(places)
+        while now:
+            self._look(now, blend, upload, run, total=total, before=done)
+            done += len(now)
+            now = looks.next(blend.unclear(searched))
+            total = done + len(now)
+
+    def _look(
+        self, places: Sequence[Place], blend: Blend, upload: Upload, run: Runner, *, total: int, before: int = 0
+    ) -> None:
+        """Blends patches."""
+        parts = (upload.until(place[0].stop)[(slice(None), *place)] for place in places)
+        for place, logits in zip(places, run(parts, total, before=before), strict=True):
+            blend.add(place, logits.to(blend.weight.device))
 
     def _importance(self) -> torch.Tensor:
         """How much each voxel of a patch counts: a Gaussian with a sigma of an eighth of the patch, never zero."""

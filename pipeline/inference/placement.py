@@ -18,8 +18,9 @@ from transforms.grids.lattice import Ranges
 Place = tuple[slice, slice, slice]
 """The box of a patch."""
 
-Placement = Literal["lattice", "fewest"]
-"""`lattice`: those patches of the whole volume that have a say; `fewest`: as few as hold the mask."""
+Placement = Literal["lattice", "adaptive", "fewest"]
+"""`lattice`: those patches of the whole volume that have a say; `adaptive`: some of these, and the others where
+something is found; `fewest`: as few as hold the mask."""
 
 _Range = tuple[int, int]
 _Mask = npt.NDArray[np.bool_]
@@ -48,7 +49,7 @@ def places_in(volume: torch.Tensor, patches: PatchLattice, within: str | None, p
         volume: `(C, X, Y, Z)`.
         patches: Their size, their overlap, and where they lie on a whole volume.
         within: Key of the meta with the mask; without it, or with an empty one, everything is searched.
-        placement: What to do with a mask.
+        placement: What to do with a mask; patches of two looks are those of the lattice.
 
     Returns:
         Places in the volume padded to at least a patch on both sides alike, in the order of x, y and z.
@@ -58,7 +59,7 @@ def places_in(volume: torch.Tensor, patches: PatchLattice, within: str | None, p
     mask = _mask(volume, within)
     if mask is None:
         return lattice(shape, patches.patch_size, patches.overlap)
-    if placement == "lattice":
+    if placement != "fewest":
         start, whole = _part(volume, meta)
         corners = patches.chosen(whole, _Hit(mask, volume, start))
         moved = [[at - first for at, first in zip(corner, start, strict=True)] for corner in corners]
@@ -74,6 +75,21 @@ def _part(volume: torch.Tensor, meta: Mapping[Any, Any]) -> tuple[list[int], lis
     if box is None or [stop - start for start, stop in zip(box["start"], box["stop"], strict=True)] != shape:
         return [0, 0, 0], shape
     return box["start"], box["shape"]
+
+
+def searched_mask(volume: torch.Tensor, within: str | None, shape: Sequence[int]) -> torch.Tensor | None:
+    """The mask that :func:`places_in` heeds, on a volume's grid.
+
+    Args:
+        volume: `(C, X, Y, Z)`.
+        within: Key of the volume's meta with the mask.
+        shape: To which the volume is padded on both sides alike.
+
+    Returns:
+        Bool `(*shape)`; `None` where everything is searched.
+    """
+    mask = _mask(volume, within)
+    return None if mask is None else torch.from_numpy(_on_grid(mask, volume, shape))
 
 
 def searched_box(volume: torch.Tensor, within: str | None) -> Place | None:

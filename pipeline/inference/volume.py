@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from monai.data.meta_tensor import MetaTensor
@@ -23,8 +23,21 @@ from pipeline.inference.running import in_batches, in_threads
 logger = logging.getLogger(__name__)
 
 Network = Callable[..., torch.Tensor]
-Runner = Callable[[Iterable[torch.Tensor], int], Iterator[torch.Tensor]]
-"""From parts `(C, ...)` of one shape, and how many there are, to their logits `(K, ...)`, in order."""
+
+
+class Runner(Protocol):
+    """A network as the ways of taking a volume apart see it."""
+
+    def __call__(self, parts: Iterable[torch.Tensor], total: int, *, before: int = 0) -> Iterator[torch.Tensor]:
+        """Logits `(K, ...)` of parts, in order.
+
+        Args:
+            parts: Each `(C, ...)`, all of one shape.
+            total: How many there are of the volume, for the progress bar.
+            before: How many of them have been through.
+        """
+
+
 Progress = Callable[[int, int], None]
 
 
@@ -108,7 +121,7 @@ class VolumeInferer(Inferer):
         if device.type == "cuda" and shape is not None:
             parts = torch.zeros(shape, device=device).expand(self.batch_size, *shape)
             with torch.no_grad():
-                deque(self._views_through(network, device, device, iter(parts), 0), maxlen=0)
+                deque(self._views_through(network, device, device, iter(parts)), maxlen=0)
 
     def _part_shape(self, network: nn.Module) -> tuple[int, ...] | None:
         """Of a part `(C, ...)`, where it is the same for all volumes."""
@@ -130,14 +143,28 @@ class VolumeInferer(Inferer):
         return _finished(self._logits(volume, partial(self._run, network, device, volume.device), volume.device))
 
     def _run(
-        self, network: Network, device: torch.device, gather: torch.device, parts: Iterable[torch.Tensor], total: int
+        self,
+        network: Network,
+        device: torch.device,
+        gather: torch.device,
+        parts: Iterable[torch.Tensor],
+        total: int,
+        *,
+        before: int = 0,
     ) -> Iterator[torch.Tensor]:
         """Parts through the network, in all views; tells how far it is."""
-        views = self._views_through(network, device, gather, mirrored(parts, self.views), total * len(self.views))
-        yield from averaged(views, self.views)
+        views = self._views_through(network, device, gather, mirrored(parts, self.views))
+        count = len(self.views)
+        yield from averaged(self._told(views, total * count, before * count), self.views)
+
+    def _told(self, views: Iterator[torch.Tensor], total: int, before: int) -> Iterator[torch.Tensor]:
+        for done, view in enumerate(views, start=before + 1):
+            if self.progress is not None:
+                self.progress(done, total)
+            yield view
 
     def _views_through(
-        self, network: Network, device: torch.device, gather: torch.device, parts: Iterator[torch.Tensor], total: int
+        self, network: Network, device: torch.device, gather: torch.device, parts: Iterator[torch.Tensor]
     ) -> Iterator[torch.Tensor]:
         waiting = iter(parts)
         first = next(waiting, None)
@@ -148,13 +175,9 @@ class VolumeInferer(Inferer):
         )
         chain = _chained(first, waiting)
         if backend.concurrent:
-            logits = in_threads(run, chain, torch.get_num_threads())
+            yield from in_threads(run, chain, torch.get_num_threads())
         else:
-            logits = in_batches(run, chain, self.batch_size, device, gather)
-        for done, part in enumerate(logits, start=1):
-            if self.progress is not None and total:
-                self.progress(done, total)
-            yield part
+            yield from in_batches(run, chain, self.batch_size, device, gather)
 
 
 def _numbered(device: torch.device) -> torch.device:

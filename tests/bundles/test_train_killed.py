@@ -92,7 +92,7 @@ def test_a_training_killed_at_several_moments_ends_bit_identical(train, data_set
         os.kill(begun.pid, signal.SIGKILL)
         assert begun.end().returncode == -signal.SIGKILL
         left_half += len(half_written(run))
-    assert left_half == 1
+    assert left_half >= 1  # a moment at random may be that of a checkpoint too
     assert epoch_of(run) < EPOCHS
     result = train(data_set, run, **keys)
     assert result.returncode == 0, result.stderr

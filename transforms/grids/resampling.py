@@ -76,7 +76,11 @@ def _in_pieces(volume: torch.Tensor, positions: list[torch.Tensor], dtype: torch
 
 
 def _along_axes(volume: torch.Tensor, positions: list[torch.Tensor], mode: Mode, dtype: torch.dtype) -> torch.Tensor:
-    for axis, position in enumerate(positions, start=1):
+    axes = list(enumerate(positions, start=1))
+    # Voxels along the last axis are taken one by one, along others in blocks: so it comes first, where they become more.
+    if mode == "nearest" and len(positions[0]) > volume.shape[1]:
+        axes.reverse()
+    for axis, position in axes:
         volume = _along_axis(volume, axis, position, mode, dtype)
     return volume
 

@@ -68,7 +68,7 @@ def test_identity_network_with_gaps_between_patches(seed, overlap, half):
     )
     out = inferer(image, nn.Identity()).as_tensor()
     assert out.dtype == (torch.float16 if half else torch.float32)
-    by_patch = (out - image.as_tensor()).abs().amax(1)[0] <= (1e-3 if half else 1e-5)
+    by_patch = (out - image.as_tensor()).abs().amax(1)[0] <= (3e-3 if half else 1e-5)
     nowhere = (out[0, 0] == 20) & (out[0, 1] == 0)
     assert by_patch[inside].all()
     assert torch.equal(by_patch, ~nowhere)
