@@ -77,7 +77,7 @@ def _in_pieces(volume: torch.Tensor, positions: list[torch.Tensor], dtype: torch
 
 def _along_axes(volume: torch.Tensor, positions: list[torch.Tensor], mode: Mode, dtype: torch.dtype) -> torch.Tensor:
     axes = list(enumerate(positions, start=1))
-    # Voxels along the last axis are taken one by one, along others in blocks: so it comes first, where they become more.
+    # Along the last axis voxels are taken one by one, along others in blocks: so it comes first where they become more.
     if mode == "nearest" and len(positions[0]) > volume.shape[1]:
         axes.reverse()
     for axis, position in axes:
