@@ -15,7 +15,7 @@ from transforms.anatomy.body import enclosed_body
 from transforms.anatomy.dense import with_dense_parts
 from transforms.anatomy.morphology import HUArray, Mask, bounding_box, depth_mm, quieted
 from transforms.anatomy.sides import split_sides
-from transforms.anatomy.thresholds import GAS_HU, MIN_LUNG_DEPTH_MM, MIN_LUNG_ML, TISSUE_HU
+from transforms.anatomy.thresholds import GAS_HU, MIN_BESIDE_GAS_ML, MIN_LUNG_DEPTH_MM, MIN_LUNG_ML, TISSUE_HU
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +101,10 @@ def _without_gas_and_specks(air: Mask, hu: HUArray, spacing_mm: Sequence[float])
         # One voxel more on each side, but none beyond the volume: a lung that is cut by its edge goes on there.
         around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
         depth = depth_mm(labels[around] == part, spacing_mm)
-        core_hu = float(np.median(hu[around][depth >= 0.5 * depth.max()]))
-        keep[part] = depth.max() >= MIN_LUNG_DEPTH_MM and core_hu > GAS_HU
+        if depth.max() < MIN_LUNG_DEPTH_MM:
+            continue
+        core = depth >= 0.5 * depth.max()
+        # Opened, as noise makes single voxels of gas as dense as lung.
+        lung = ndimage.binary_opening((depth >= MIN_LUNG_DEPTH_MM) & (hu[around] > GAS_HU))
+        keep[part] = np.median(hu[around][core]) > GAS_HU or lung.sum() * voxel_ml >= MIN_BESIDE_GAS_ML
     return np.asarray(keep[labels], dtype=bool)

@@ -18,6 +18,10 @@ GAS_HU = -960.0
 breath is near −860, one with severe emphysema near −920, although more than a third of it is then below −950 (Gevenois
 1996)."""
 
+MIN_BESIDE_GAS_ML = 200.0
+"""So much lung deep in a part makes all of it lung, whatever gas is with it: a giant bulla, the air of a pneumothorax.
+Gut holds next to nothing between gas and tissue."""
+
 MASK_RANGE_HU = (AIR_HU, 1000.0)
 """Masks are found in this range: what is denser or padded would only spoil the smoothing."""
 

@@ -218,6 +218,15 @@ def test_one_lung_alone(side):
     assert not (found == 3 - side).any()
 
 
+@pytest.mark.parametrize("noise", [0.0, 60.0])
+@pytest.mark.parametrize("radius_mm", [45, 52])
+def test_a_lung_around_a_giant_bulla_is_lung(radius_mm, noise):
+    chest = Chest().with_lungs().with_airway()
+    bulla = chest.ellipsoid((80, 5, 35), (radius_mm, radius_mm, 1.2 * radius_mm)) & chest.right
+    chest.hu[bulla] = -1000
+    assert_both(chest, 0.95, noise)
+
+
 def test_what_is_no_lung():
     leg = Chest()
     leg.hu[leg.column((0, 0), (14, 14))] = 800
@@ -230,6 +239,9 @@ def test_what_is_no_lung():
     abdomen.hu[abdomen.ellipsoid((-70, 50, 20), (45, 30, 40))] = -1000  # gas in the stomach
     abdomen.hu[(abdomen.column((90, 20), (18, 18))) & (np.abs(abdomen.z) < 90)] = -1000  # and in the gut
     assert not lung_masks(abdomen.scan(), SPACING).any()
+    colon = Chest()
+    colon.hu[colon.ellipsoid((-40, 30, 0), (100, 45, 80))] = -1000  # 1.5 litres
+    assert not lung_masks(colon.scan(noise=100.0), SPACING).any()
 
 
 def test_the_input_is_not_changed():
