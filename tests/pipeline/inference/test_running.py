@@ -1,6 +1,8 @@
 """Parts keep their order; memory that runs out halves batches, then moves the sums; interruption leaves no thread."""
 
 import logging
+import os
+import signal
 import threading
 import time
 
@@ -89,14 +91,45 @@ def test_no_more_parts_are_made_than_are_needed():
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, torch.OutOfMemoryError])
-def test_an_interruption_ends_all_threads(error):
-    before = threading.active_count(), torch.get_num_threads()
+def test_after_an_interruption_no_thread_computes(error):
+    before, computing, begun = torch.get_num_threads(), set(), []
 
     def network(part):
+        begun.append(part)
         if part.flatten()[0] == 3:
             raise error
+        computing.add(threading.get_ident())
+        time.sleep(0.05)
+        computing.discard(threading.get_ident())
         return part
 
     with pytest.raises(error):
         list(in_threads(network, parts(20), 2))
-    assert (threading.active_count(), torch.get_num_threads()) == before
+    assert not computing
+    count = len(begun)
+    time.sleep(0.2)
+    assert len(begun) == count < 20
+    assert torch.get_num_threads() == before
+
+
+def test_threads_stay_for_the_next_parts():
+    seen = [set(), set()]
+    for names in seen:
+        list(in_threads(lambda part, names=names: names.add(threading.get_ident()) or part, parts(12), 2))
+    assert seen[0] | seen[1] <= {thread.ident for thread in threading.enumerate()}
+    assert len(seen[0] | seen[1]) <= 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_has_threads_of_its_own():
+    list(in_threads(lambda part: part, parts(4), 2))
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if len(list(in_threads(lambda part: part, parts(4), 2))) == 4 else 1)
+    deadline = time.monotonic() + 30
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended == (child, 0)
