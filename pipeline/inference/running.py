@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import islice
@@ -26,6 +26,7 @@ def in_batches(
     batch_size: int,
     device: torch.device,
     gather: torch.device | None = None,
+    halved: Callable[[int], None] | None = None,
 ) -> Iterator[torch.Tensor]:
     """Logits of parts, several at a time; where memory of the device runs out, half as many.
 
@@ -36,6 +37,7 @@ def in_batches(
         device: Where the network runs.
         gather: Where the logits are wanted, by default there too; elsewhere they arrive while the next batch is
             computed.
+        halved: Told how many parts at a time there was room for, when it was fewer.
 
     Yields:
         `(K, ...)` of each part, in their order.
@@ -45,7 +47,7 @@ def in_batches(
     """
     gather = device if gather is None else gather
     before: Download | None = None
-    for logits in _computed(run, parts, batch_size, device):
+    for logits in _computed(run, parts, batch_size, device, halved):
         now = Download(logits, gather)
         if gather == device:
             yield from now.wait()
@@ -58,7 +60,11 @@ def in_batches(
 
 
 def _computed(
-    run: Compiled, parts: Iterable[torch.Tensor], batch_size: int, device: torch.device
+    run: Compiled,
+    parts: Iterable[torch.Tensor],
+    batch_size: int,
+    device: torch.device,
+    halved: Callable[[int], None] | None,
 ) -> Iterator[torch.Tensor]:
     """Logits `(N, K, ...)` of batches, on the device."""
     waiting = iter(parts)
@@ -73,6 +79,8 @@ def _computed(
             batch_size = max(1, min(batch_size, len(batch)) // 2)
             _free(device)
             logger.warning("out of memory on %s: %d patches at a time from now on", device, batch_size)
+            if halved is not None:
+                halved(batch_size)
             continue
         yield logits
         batch = batch[batch_size:] or list(islice(waiting, batch_size))

@@ -80,6 +80,7 @@ class VolumeInferer(Inferer):
     ) -> None:
         super().__init__()
         self.batch_size = batch_size
+        self._batch_size = batch_size  # of this volume: less where there is no room for more
         self.precision = check_precision(precision)
         self.device = None if device is None else torch.device(device)
         self.padding_value = padding_value
@@ -133,11 +134,13 @@ class VolumeInferer(Inferer):
 
     def _one(self, volume: torch.Tensor, network: Network) -> torch.Tensor:
         device = _numbered(volume.device if self.device is None else self.device)
+        self._batch_size = self.batch_size
         if device != volume.device:
             try:
                 return _finished(self._logits(volume, partial(self._run, network, device, device), device))
             except torch.OutOfMemoryError:
                 logger.warning("out of memory on %s: the logits are gathered on %s instead", device, volume.device)
+            self._batch_size = self.batch_size
             if device.type == "cuda":  # here, where the error no longer holds what was computed
                 torch.cuda.empty_cache()
         return _finished(self._logits(volume, partial(self._run, network, device, volume.device), volume.device))
@@ -177,7 +180,7 @@ class VolumeInferer(Inferer):
         if backend.concurrent:
             yield from in_threads(run, chain, torch.get_num_threads())
         else:
-            yield from in_batches(run, chain, self.batch_size, device, gather)
+            yield from in_batches(run, chain, self._batch_size, device, gather, partial(setattr, self, "_batch_size"))
 
 
 def _numbered(device: torch.device) -> torch.device:

@@ -67,6 +67,17 @@ def test_sums_move_to_the_host_with_one_warning(caplog):
     assert len([record for record in caplog.records if "gathered" in record.getMessage()]) == 1
 
 
+def test_a_halved_batch_stays_so_for_its_volume_and_is_said_once(caplog):
+    image = torch.ones((2, 1, 40, 40, 40))  # something is found everywhere, so that there are several looks
+    network = Small(3)
+    inferer = PatchInferer(
+        (16, 16, 16), precision="float32", batch_size=4, backend="module", placement="adaptive", activation="sigmoid"
+    )
+    torch.testing.assert_close(inferer(image, network), image + 1, atol=1e-5, rtol=0)
+    assert [record.args[1] for record in caplog.records if "out of memory" in record.msg] == [2, 2]  # of two volumes
+    assert max(network.batches) == 2
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_give_parts_in_order(threads):
     def slow_at_first(part):
